@@ -17,7 +17,7 @@ def floats(values: ArrayLike, name: str, *, ndim: int = 1) -> NDArray[np.float64
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != ndim:
         raise UsageError(
-            f"{name} must have {ndim} dimension(s) - given {array.ndim} - pass one value a row",
+            f"{name} must have {ndim} dimension(s) – {array.ndim} given – pass one value a row.",
             code="E_USAGE_SHAPE",
             details={"name": name, "shape": list(array.shape)},
         )
@@ -28,8 +28,8 @@ def same_length(first: NDArray[np.float64], second: NDArray[np.float64], names: 
     """Refuse two arrays that do not pair row by row."""
     if len(first) != len(second):
         raise UsageError(
-            f"{names} must pair row by row - given {len(first)} and {len(second)} rows"
-            " - select the same rows for both",
+            f"{names} must pair row by row – {len(first)} and {len(second)} rows given"
+            " – select the same rows for both.",
             code="E_USAGE_LENGTH",
             details={"lengths": [len(first), len(second)]},
         )
@@ -39,8 +39,8 @@ def whole_number(value: int, name: str, *, least: int) -> int:
     """Return `value` as an int of at least `least`."""
     if isinstance(value, bool) or int(value) != value or value < least:
         raise UsageError(
-            f"{name} must be a whole number of at least {least} - given {value}"
-            f" - pass {least} or more",
+            f"{name} must be a whole number of at least {least} – {value} given"
+            f" – pass {least} or more.",
             code="E_USAGE_NUMBER",
             details={"name": name, "value": value},
         )
@@ -51,8 +51,8 @@ def checked_probability(value: float, name: str) -> float:
     """Return `value` when it lies strictly between 0 and 1."""
     if not 0.0 < value < 1.0:
         raise UsageError(
-            f"{name} must lie between 0 and 1, both excluded - given {value}"
-            " - pass a share, not a percentage",
+            f"{name} must lie between 0 and 1, both excluded – {value} given"
+            " – pass a share, not a percentage.",
             code="E_USAGE_PROBABILITY",
             details={"name": name, "value": value},
         )

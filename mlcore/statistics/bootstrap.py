@@ -53,8 +53,8 @@ def block_length(daily: ArrayLike, horizon_days: float) -> int:
     """
     if not 0 <= horizon_days < math.inf:
         raise UsageError(
-            f"a horizon in days must not be negative - given {horizon_days}"
-            " - pass the trading days an outcome takes",
+            f"A horizon in days must not be negative – {horizon_days} given"
+            " – pass the trading days an outcome takes.",
             code="E_USAGE_NUMBER",
             details={"horizon_days": horizon_days},
         )
@@ -212,8 +212,8 @@ def day_sums(values: ArrayLike, day_codes: ArrayLike, n_days: int) -> NDArray[np
     days = whole_number(n_days, "n_days", least=0)
     if len(codes) and not (codes.dtype.kind in "iu" and codes.min() >= 0 and codes.max() < days):
         raise UsageError(
-            f"day_codes must be whole numbers from 0 to {days - 1} - given"
-            f" {codes.min()} to {codes.max()} - number the days from 0",
+            f"day_codes must be whole numbers from 0 to {days - 1} –"
+            f" {codes.min()} to {codes.max()} given – number the days from 0.",
             code="E_USAGE_DAYS",
             details={"n_days": days},
         )

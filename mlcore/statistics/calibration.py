@@ -45,7 +45,7 @@ def expected_calibration_error(y: ArrayLike, p: ArrayLike, bins: int = 10) -> fl
     count = whole_number(bins, "bins", least=1)
     if not np.all((outcome == 0) | (outcome == 1)):
         raise UsageError(
-            "y must be 0 or 1 - given other values - score one class at a time",
+            "y must be 0 or 1 – other values given – score one class at a time.",
             code="E_USAGE_OUTCOME",
         )
     if not len(outcome):
@@ -85,8 +85,8 @@ def conformal_quantile(scores: ArrayLike, alpha: float) -> float:
     ordered = np.sort(floats(scores, "scores"))
     if math.isnan(alpha) or np.any(np.isnan(ordered)):
         raise UsageError(
-            "conformal scores and alpha must be known - given a missing value"
-            " - leave rows without a score out",
+            "Conformal scores and alpha must be known – a missing value given"
+            " – leave rows without a score out.",
             code="E_USAGE_MISSING",
         )
     # the slack keeps 10 * 0.30000000000000004 from becoming the fourth score
@@ -133,8 +133,8 @@ def estimated_accuracy(probabilities: ArrayLike) -> float:
 def _probabilities(values: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.all((values >= 0) & (values <= 1)):
         raise UsageError(
-            "probabilities must lie in [0, 1] - given values outside or missing"
-            " - leave rows without a probability out",
+            "Probabilities must lie in [0, 1] – values outside or missing given"
+            " – leave rows without a probability out.",
             code="E_USAGE_PROBABILITY",
         )
     return values

@@ -52,8 +52,8 @@ def diebold_mariano(
     lags, n = whole_number(horizon, "horizon", least=1), len(first)
     if n <= max(lags, 1):
         raise UsageError(
-            f"errors must outnumber the horizon - given {n} errors for horizon {lags}"
-            " - wait for more outcomes",
+            f"Errors must outnumber the horizon – {n} errors for horizon {lags} given"
+            " – wait for more outcomes.",
             code="E_USAGE_LENGTH",
             details={"n": n, "horizon": lags},
         )
@@ -96,8 +96,8 @@ def population_stability_index(expected: ArrayLike, actual: ArrayLike) -> float:
     for name, shares in (("expected", before), ("actual", after)):
         if not (np.all(shares >= 0) and abs(float(shares.sum()) - 1.0) <= 0.01):
             raise UsageError(
-                f"{name} must be shares that sum to 1 - given a sum of {float(shares.sum()):.6g}"
-                " - divide counts by their total",
+                f"{name} must be shares that sum to 1 – a sum of {float(shares.sum()):.6g} given"
+                " – divide counts by their total.",
                 code="E_USAGE_SHARES",
                 details={"name": name},
             )

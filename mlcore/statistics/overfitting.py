@@ -62,16 +62,16 @@ def _check_trials(table: NDArray[np.float64], n_blocks: int) -> None:
     rows, trials = table.shape
     if trials < 2 or not np.all(np.isfinite(table)):
         raise UsageError(
-            f"returns must hold 2 or more complete trials - given {trials} column(s),"
-            f" {int(np.sum(~np.isfinite(table)))} missing value(s)"
-            " - use the dates that all trials share",
+            f"returns must hold 2 or more complete trials – {trials} column(s) with"
+            f" {int(np.sum(~np.isfinite(table)))} missing value(s) given"
+            " – use the dates that all trials share.",
             code="E_USAGE_TRIALS",
             details={"trials": trials},
         )
     if n_blocks % 2 or n_blocks > MOST_BLOCKS or rows < max(n_blocks, 4):
         raise UsageError(
-            f"n_blocks must be even, at most {MOST_BLOCKS} and not above the rows - given"
-            f" {n_blocks} blocks for {rows} rows - pass a smaller even number",
+            f"n_blocks must be even, at most {MOST_BLOCKS} and not above the rows –"
+            f" {n_blocks} blocks for {rows} rows given – pass a smaller even number.",
             code="E_USAGE_BLOCKS",
             details={"n_blocks": n_blocks, "rows": rows},
         )

@@ -61,8 +61,8 @@ def betting_e_process(differences: ArrayLike) -> NDArray[np.float64]:
     d = np.nan_to_num(floats(differences, "differences"), nan=0.0, posinf=np.inf, neginf=-np.inf)
     if np.any(np.abs(d) > 1.0 + 1e-12):
         raise UsageError(
-            f"a day's difference must lie in [-1, 1] - given {float(d[np.argmax(np.abs(d))])}"
-            " - divide it by its predictable bound first",
+            f"A day's difference must lie in [-1, 1] – {float(d[np.argmax(np.abs(d))])} given"
+            " – divide it by its predictable bound first.",
             code="E_USAGE_BOUND",
         )
     growth = np.cumsum(np.log1p(np.multiply.outer(d, BETS)), axis=0)
@@ -99,7 +99,7 @@ def binomial_e_value(successes: int, n: int) -> float:
     hits = whole_number(successes, "successes", least=0)
     if hits > total:
         raise UsageError(
-            f"successes must not exceed n - given {hits} of {total} - pass both of the same rows",
+            f"successes must not exceed n – {hits} of {total} given – pass both of the same rows.",
             code="E_USAGE_NUMBER",
             details={"successes": hits, "n": total},
         )
@@ -140,8 +140,8 @@ def confidence_sequence_radius(n: float, alpha: float, rho: float) -> float:
     level = checked_probability(alpha, "alpha")
     if not (n >= 0 and rho > 0):
         raise UsageError(
-            f"n must not be negative and rho must be above 0 - given n {n}, rho {rho}"
-            " - pass the count and a positive rho",
+            f"n must not be negative and rho must be above 0 – n {n}, rho {rho} given"
+            " – pass the count and a positive rho.",
             code="E_USAGE_NUMBER",
             details={"n": n, "rho": rho},
         )

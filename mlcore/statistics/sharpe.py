@@ -80,8 +80,8 @@ def expected_max_sharpe(n_trials: float, variance: float) -> float:
     """
     if not n_trials >= 1:
         raise UsageError(
-            f"a Sharpe ratio is chosen from at least 1 trial - given {n_trials}"
-            " - count the specifications in the ledger",
+            f"A Sharpe ratio is chosen from at least 1 trial – {n_trials} given"
+            " – count the specifications in the ledger.",
             code="E_USAGE_TRIALS",
             details={"n_trials": n_trials},
         )
@@ -89,8 +89,8 @@ def expected_max_sharpe(n_trials: float, variance: float) -> float:
         return 0.0
     if variance < 0:
         raise UsageError(
-            f"a variance is not negative - given {variance} - pass the variance of the trials'"
-            " Sharpe ratios",
+            f"A variance is not negative – {variance} given – pass the variance of the trials'"
+            " Sharpe ratios.",
             code="E_USAGE_VARIANCE",
             details={"variance": variance},
         )
@@ -196,7 +196,7 @@ def minimum_backtest_length(n_trials: float, max_sharpe: float = 1.0) -> float:
     """
     if not max_sharpe > 0:
         raise UsageError(
-            f"max_sharpe must be above 0 - given {max_sharpe} - pass an annualised Sharpe ratio",
+            f"max_sharpe must be above 0 – {max_sharpe} given – pass an annualised Sharpe ratio.",
             code="E_USAGE_NUMBER",
             details={"max_sharpe": max_sharpe},
         )

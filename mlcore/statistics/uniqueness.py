@@ -44,8 +44,8 @@ def average_uniqueness(starts: ArrayLike, ends: ArrayLike) -> NDArray[np.float64
     if len(empty):
         row = int(empty[0])
         raise UsageError(
-            f"a label must span at least one bar - given [{first[row]}, {last[row]}) in row"
-            f" {row} - drop labels without a span",
+            f"A label must span at least one bar – [{first[row]}, {last[row]}) given in row"
+            f" {row} – drop labels without a span.",
             code="E_USAGE_SPAN",
             details={"row": row, "rows": len(empty)},
         )

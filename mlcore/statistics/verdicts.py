@@ -17,6 +17,7 @@ MINIMUM_OUTCOMES = 30
 _WANTED_DSR = 0.95
 _WANTED_POWER = 0.8
 _MOST_MORE = 10_000
+_UNREACHABLE = 10**15
 
 
 @dataclass(frozen=True)
@@ -99,51 +100,60 @@ def judge(
     if count < MINIMUM_OUTCOMES:
         words = f"{count} of {MINIMUM_OUTCOMES} outcomes: too few for a figure"
         return Verdict("few", words, count, math.nan, math.nan, math.nan, worth, math.nan)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        words = "Inconclusive: no interval could be computed"
+        return Verdict("unsure", words, count, difference, low, high, worth, math.nan)
     ratio = _worth_in_errors(low, high, worth)
     power = normal_cdf(ratio - 1.96)
-    beyond_trials = not traded or (deflated_sharpe is not None and deflated_sharpe >= _WANTED_DSR)
-    more = None
-    kind = _kind(low, high, worth, power, beyond_trials)
-    if kind == "unsure" and low <= 0:
-        more = max(1, math.ceil(count * ((2.80 / ratio) ** 2 - 1.0)))
-    words = _words(kind, more, low, trials)
+    kind = _kind(low, high, worth, power, _is_beyond_trials(deflated_sharpe, traded))
+    more = _outcomes_to_tell(ratio, count) if kind == "unsure" and low <= 0 else None
+    words = _words(kind, more, trials)
     return Verdict(kind, words, count, difference, low, high, worth, power, more)
 
 
 def _check_bounds(low: float, high: float, worth: float) -> None:
     if not 0 < worth < math.inf:
         raise UsageError(
-            f"the difference worth having must be above 0 - given {worth} - set it in the"
-            " configuration",
+            f"The difference worth having must be above 0 – {worth} given – set it in the"
+            " configuration.",
             code="E_USAGE_WORTH",
             details={"worth": worth},
         )
     if low > high:
         raise UsageError(
-            f"an interval's low must not exceed its high - given {low} and {high} - swap them",
+            f"An interval's low must not exceed its high – {low} and {high} given – swap them.",
             code="E_USAGE_INTERVAL",
             details={"low": low, "high": high},
         )
 
 
 def _worth_in_errors(low: float, high: float, worth: float) -> float:
-    """`worth` in standard errors; NaN without an interval."""
+    """`worth` in standard errors."""
     error = (high - low) / 3.92
     return math.inf if error == 0 else worth / error
+
+
+def _outcomes_to_tell(ratio: float, n: int) -> int:
+    """Further outcomes until `worth` is seen four times in five, at least 1."""
+    return max(1, math.ceil(min(n * ((2.80 / ratio) ** 2 - 1.0), _UNREACHABLE)))
+
+
+def _is_beyond_trials(deflated_sharpe: float | None, traded: bool) -> bool:
+    if deflated_sharpe is None:
+        return not traded
+    return deflated_sharpe >= _WANTED_DSR
 
 
 def _kind(low: float, high: float, worth: float, power: float, beyond_trials: bool) -> Kind:
     if low > 0:
         # more than chance, so never "none": at worst lost among the trials
-        return "edge" if beyond_trials and not math.isnan(high) else "unsure"
+        return "edge" if beyond_trials else "unsure"
     if high < 0:
         return "worse"
-    if low <= 0 and (high < worth or power >= _WANTED_POWER):
-        return "none"
-    return "unsure"
+    return "none" if high < worth or power >= _WANTED_POWER else "unsure"
 
 
-def _words(kind: Kind, more: int | None, low: float, trials: int | None) -> str:
+def _words(kind: Kind, more: int | None, trials: int | None) -> str:
     if kind == "edge":
         return "Evidence of an edge"
     if kind == "worse":
@@ -153,7 +163,5 @@ def _words(kind: Kind, more: int | None, low: float, trials: int | None) -> str:
     if more is not None:
         amount = f"about {more:,}" if more <= _MOST_MORE else f"over {_MOST_MORE:,}"
         return f"Inconclusive: {amount} more {'outcome' if more == 1 else 'outcomes'} would tell"
-    if low > 0:
-        count = "the" if trials is None else f"{trials:,}"
-        return f"Inconclusive: not yet beyond {count} {'trial' if trials == 1 else 'trials'}"
-    return "Inconclusive: no interval could be computed"
+    count = "the" if trials is None else f"{trials:,}"
+    return f"Inconclusive: not yet beyond {count} {'trial' if trials == 1 else 'trials'}"
