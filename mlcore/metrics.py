@@ -271,8 +271,8 @@ def sharpe(returns: ArrayLike) -> float:
 
     NaN for fewer than two returns, a missing one, or returns that never change.
     """
-    series = _series(returns)
-    if len(series) < 2 or not _is_moving(series):
+    series = _scaled(returns)
+    if series is None:
         return math.nan
     return float(np.mean(series) / np.std(series, ddof=1))
 
@@ -282,8 +282,8 @@ def skew_kurtosis(returns: ArrayLike) -> tuple[float, float]:
 
     Both NaN for fewer than two returns, a missing one, or returns that never change.
     """
-    series = _series(returns)
-    if len(series) < 2 or not _is_moving(series):
+    series = _scaled(returns)
+    if series is None:
         return math.nan, math.nan
     z = (series - series.mean()) / series.std()
     return float(np.mean(z**3)), float(np.mean(z**4))
@@ -299,9 +299,13 @@ def _series(values: ArrayLike) -> NDArray[np.float64]:
     return series
 
 
-def _is_moving(series: NDArray[np.float64]) -> bool:
-    """Whether the spread is more than the rounding of a constant."""
-    return bool(np.ptp(series) > 1e-12 * np.max(np.abs(series)))
+def _scaled(returns: ArrayLike) -> NDArray[np.float64] | None:
+    """Returns over the largest of them; None where their spread is missing or mere rounding."""
+    series = _series(returns)
+    if len(series) < 2:
+        return None
+    largest = np.max(np.abs(series))
+    return series / largest if np.ptp(series) > 1e-12 * largest else None
 
 
 def _pair(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -21,8 +21,7 @@ __all__ = [
 
 BETS: tuple[float, ...] = tuple(float(bet) for bet in np.linspace(0.02, 0.98, 25))
 MOST_OUTCOMES = 100_000
-_PATHS = 4_000
-_CHUNK = 2_500
+_PATHS = 10_000
 
 
 def betting_e_process(differences: ArrayLike) -> NDArray[np.float64]:
@@ -159,7 +158,7 @@ def required_outcomes_sequential(
 
     One call a day: outcomes occur with chance `baseline + edge`, the model always says so, the
     baseline always says `baseline`; their Brier difference feeds :func:`betting_e_process`.
-    Found on 4,000 simulated paths and remembered per argument.
+    Found on 10,000 simulated paths (good to about 3 %) and remembered per argument.
 
     Parameters
     ----------
@@ -207,23 +206,26 @@ def _simulated_passing(
     power: float,
     seed: int,
 ) -> float:
-    """First count at which the share `power` of the paths has reached the level."""
+    """First look at which the share `power` of the paths has reached the level."""
     rng = np.random.default_rng(seed)
-    hits = np.zeros(_PATHS, dtype=np.int32)
-    open_paths = _PATHS
-    needed = math.ceil(power * _PATHS)
-    for start in range(0, MOST_OUTCOMES, _CHUNK):
-        days = np.arange(start + 1, start + _CHUNK + 1)
-        drawn = rng.random((_CHUNK, open_paths), dtype=np.float32) < chance
-        path = np.cumsum(drawn, axis=0, dtype=np.int32) + hits
-        passed = path >= _least_hits(days, win, loss, level)[:, None]
-        ever = np.logical_or.accumulate(passed, axis=0)
-        counts = ever.sum(axis=1) + (_PATHS - open_paths)
-        if counts[-1] >= needed:
-            return float(days[np.argmax(counts >= needed)])
-        hits = path[-1, ~ever[-1]]
-        open_paths = len(hits)
+    days = _look_days()
+    steps = np.diff(days, prepend=0).tolist()
+    below = np.zeros(_PATHS, dtype=np.int64)  # successes of the paths still under the level
+    needed = math.ceil(power * _PATHS - 1e-9)
+    for step, day, least in zip(steps, days, _least_hits(days, win, loss, level), strict=True):
+        below += rng.binomial(step, chance, len(below))
+        below = below[below < least]
+        if _PATHS - len(below) >= needed:
+            return float(day)
     return math.inf
+
+
+def _look_days() -> NDArray[np.int64]:
+    """Every day at first, later every half per cent of the days so far."""
+    days = [0]
+    while days[-1] < MOST_OUTCOMES:
+        days.append(min(days[-1] + max(1, days[-1] // 200), MOST_OUTCOMES))
+    return np.array(days[1:])
 
 
 def _least_hits(

@@ -17,7 +17,6 @@ MINIMUM_OUTCOMES = 30
 _WANTED_DSR = 0.95
 _WANTED_POWER = 0.8
 _MOST_MORE = 10_000
-_UNREACHABLE = 10**15
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _worth_in_errors(low: float, high: float, worth: float) -> float:
 
 def _outcomes_to_tell(ratio: float, n: int) -> int:
     """Further outcomes until `worth` is seen four times in five, at least 1."""
-    return max(1, math.ceil(min(n * ((2.80 / ratio) ** 2 - 1.0), _UNREACHABLE)))
+    return max(1, math.ceil(n * ((2.80 / max(ratio, 1e-6)) ** 2 - 1.0)))
 
 
 def _is_beyond_trials(deflated_sharpe: float | None, traded: bool) -> bool:
