@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
 from mlcore.clock import NAT, to_timestamp
+from mlcore.store.hubdb import json_ready
 
 __all__ = ["Draft", "Outcome", "Prediction", "Recommendation"]
 
@@ -29,19 +28,6 @@ _INSTANTS = frozenset(
 )
 
 
-def _plain(value: Any) -> Any:
-    """`value` with tuples as lists and NaN as None, ready for JSON."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
 def _instant(value: int | None) -> str | None:
     return None if value is None or value == NAT else to_timestamp(value).isoformat()
 
@@ -52,7 +38,7 @@ class _Noun:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready fields; instants as ISO text, missing numbers as None."""
         found = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return {k: _instant(v) if k in _INSTANTS else _plain(v) for k, v in found.items()}
+        return {k: _instant(v) if k in _INSTANTS else json_ready(v) for k, v in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ rows and columns, not what they mean.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import threading
@@ -16,11 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlcore.errors import StoreError
 
-__all__ = ["APPEND_ONLY", "SCHEMA_VERSION", "HubDB", "canonical_json"]
+__all__ = ["APPEND_ONLY", "SCHEMA_VERSION", "HubDB", "canonical_json", "json_ready"]
 
 SCHEMA_VERSION = 1
 APPEND_ONLY = (
@@ -35,14 +37,32 @@ APPEND_ONLY = (
     "job_events",
 )
 _BUSY_SECONDS = 30.0
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "recursive_triggers = ON",  # else INSERT OR REPLACE deletes past the triggers
+)
 _Parameters = Sequence[Any] | Mapping[str, Any]
 
 
+def json_ready(value: Any) -> Any:
+    """`value` as JSON knows it: numpy's as Python's, tuples as lists, NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(k): json_ready(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(v) for v in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return json_ready(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def canonical_json(value: Any) -> str:
-    """One text for one value: sorted keys, no spaces, UTF-8; NaN and infinities are refused."""
+    """One text for one value: sorted keys, no spaces, UTF-8; NaN and infinities become null."""
     return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+        json_ready(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False,
+        allow_nan=False,
+    )  # fmt: skip
 
 
 def _ddl() -> str:
@@ -117,7 +137,7 @@ class HubDB:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
