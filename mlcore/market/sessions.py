@@ -171,6 +171,8 @@ def daily_available_at(market: Market, dates: Any) -> tuple[Array, Array]:
     regular = _regular(market)
     start = local_instants(days, regular.start, regular.zone)
     end = local_instants(days, regular.end, regular.zone)
+    if not len(days):
+        return start, end
     held = _held(market, days)
     at, found = _lookup(held, days)
     start[found] = held.opens[at[found]]
@@ -274,7 +276,7 @@ class _Held:
 
 def _around(time: Array) -> Array:
     spread = np.array([time.min() - 30 * DAY, time.max() + 30 * DAY])
-    return np.floor_divide(spread, DAY).astype("datetime64[D]")
+    return np.asarray(np.floor_divide(spread, DAY).astype("datetime64[D]"))
 
 
 def _held(market: Market, days: Array) -> _Held:
@@ -289,6 +291,12 @@ def _calendar(market: Market, last_year: int) -> _Held:
     from exchange_calendars.calendar_utils import _default_calendar_factories as factories
 
     first, last = pd.Timestamp(_FIRST_YEAR, 1, 1), pd.Timestamp(last_year, 12, 31)
+    if market.calendar not in factories:
+        raise SessionError(
+            f"A calendar is 24/5, 24/7 or an exchange's code – {market.calendar!r} was given for "
+            f"{market.name} – write it as XNYS, XBOM or CMES.",
+            code="E_SESSION_CALENDAR",
+        )
     kind = factories[market.calendar]
     start = max(first, kind.bound_min() or first)
     end = min(last, kind.bound_max() or last)

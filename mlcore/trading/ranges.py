@@ -20,6 +20,7 @@ from mlcore.clock import DAY, MINUTE, NAT
 from mlcore.config import ORB, Market, OpeningRange
 from mlcore.errors import UsageError
 from mlcore.market.sessions import (
+    bar_ends,
     early_closes,
     is_open,
     local_instants,
@@ -43,6 +44,7 @@ __all__ = [
     "SIDES",
     "Offer",
     "break_outcomes",
+    "data_end",
     "mechanical_up",
     "offers",
     "opening_ranges",
@@ -124,7 +126,7 @@ def opening_ranges(
         bars = bars.known_at(now)
     length = range_length(bars, orb)
     found = _locate(bars, market, chosen, length, since)
-    end = _data_end(bars, market, found.due_at, now)
+    end = data_end(bars, market, found.due_at, now)
     found = found.take(found.open_at + length <= end)
     high, low = _levels(bars, found)
     done = found.due_at <= end
@@ -202,11 +204,11 @@ def _clock(
     return days.astype(np.int64), opened, due
 
 
-def _data_end(bars: Bars, market: Market, due_at: Array, now: int | None) -> int:
+def data_end(bars: Bars, market: Market, due_at: Array, now: int | None) -> int:
     """The instant up to which the bars are complete: their end, and shut time after it."""
     if not len(bars):
         return NAT
-    end = int(bars.time[-1]) + bars.width
+    end = int(bar_ends(bars.take(slice(-1, None)), market)[0])
     if now is None or now <= end or not bool(((due_at > end) & (due_at <= now)).any()):
         return end
     if bool(is_open(market, np.array([end]))[0]):
@@ -317,15 +319,15 @@ def mechanical_up(close: Any, high: Any, low: Any) -> Array:
     return np.clip((np.asarray(close, dtype=np.float64) - bottom) / height, 0.01, 0.99)
 
 
-def break_outcomes(table: pd.DataFrame, side: int) -> Array:
-    """Net R of having taken `side` (+1 or −1) at each range's decision; float64.
+def break_outcomes(table: pd.DataFrame, side: int, *, column: str = "r_net") -> Array:
+    """R of having taken `side` (+1 or −1) at each range's decision; float64.
 
-    The trade's net R where that side broke first; 0 where the other did (cancelled), where none
-    did, and where the break left no trade; the loss where the break was ambiguous; NaN while
-    pending and for ranges that are not valid.
+    The trade's R where that side broke first; 0 where the other did (cancelled), where none did,
+    and where the break left no trade; the loss where the break was ambiguous; NaN while pending
+    and for ranges that are not valid. `column` is `r_net` or `r_gross`.
     """
     broke = table["side"].to_numpy(dtype=object)
-    net = table["r_net"].to_numpy(dtype=np.float64)
+    result = table[column].to_numpy(dtype=np.float64)
     mine = np.isin(broke, (SIDES[side], SIDES[AMBIGUOUS]))
     scored = table["valid"].to_numpy(dtype=bool) & (table["status"] == "done").to_numpy(dtype=bool)
-    return np.where(scored, np.where(mine, np.nan_to_num(net, nan=0.0), 0.0), np.nan)
+    return np.where(scored, np.where(mine, np.nan_to_num(result, nan=0.0), 0.0), np.nan)

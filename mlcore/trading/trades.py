@@ -35,6 +35,7 @@ __all__ = [
     "find_breaks",
     "run_trades",
     "simulate_trades",
+    "windows",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -104,8 +105,11 @@ def cost_in_r(cost: Cost, price: Any, risk: Any) -> Array:
     return np.asarray((cost.points + cost.bp * 1e-4 * np.abs(price)) / risk)
 
 
-def _chunks(first: Array, stop: Array) -> Iterator[tuple[slice, Array, Array]]:
-    """Pieces of the rows: (rows, index matrix into the bars, mask of cells before `stop`)."""
+def windows(first: Array, stop: Array) -> Iterator[tuple[slice, Array, Array]]:
+    """Rows in pieces that fit the cache: (rows, bar indices as a matrix, mask of real cells).
+
+    Row i spans the bars `[first[i], stop[i])`; cells past it hold index 0 and are masked.
+    """
     widest = int(np.max(stop - first, initial=0))
     rows = max(1, _CELLS // max(1, widest))
     for start in range(0, len(first), rows):
@@ -133,7 +137,7 @@ def find_breaks(
     side = np.zeros(len(entry_from), dtype=np.int8)
     index = np.full(len(entry_from), -1, dtype=np.int64)
     top, bottom = (bars.high, bars.low) if mode == "touch" else (bars.close, bars.close)
-    for piece, cells, inside in _chunks(entry_from, window_end):
+    for piece, cells, inside in windows(entry_from, window_end):
         above = (top[cells] > high[piece, None]) & inside
         below = (bottom[cells] < low[piece, None]) & inside
         beyond = above | below
@@ -165,7 +169,7 @@ def run_trades(
     reason = np.zeros(count, dtype=np.int8)
     flagged = np.zeros(count, dtype=bool)
     found = Exits(index, price, reason, best, worst, flagged)
-    for piece, cells, inside in _chunks(entry_index, window_end):
+    for piece, cells, inside in windows(entry_index, window_end):
         sign = side[piece, None].astype(np.float64)
         prices = _signed(bars, cells, sign)
         levels = tuple(side[piece] * x[piece] for x in (entry, stop, target))
@@ -321,28 +325,35 @@ class BarrierTrades:
 
 
 def barrier_trades(
-    bars: Bars, *, side: int, distance: Array, horizon: int, cost: Cost
+    bars: Bars, *, side: int, last: Array, distance: Array, cost: Cost
 ) -> BarrierTrades:
     """Trades decided at each bar's close: entry at the next open, exit on closes.
 
-    The barriers lie `distance` (price units, shape (n,), NaN is no trade) above and below the
-    entry; the first of the closes 1 … `horizon` bars on that is at or past one ends the trade,
-    else the last of them. The losing barrier is 1 R, so R = side × (exit − entry) / distance.
+    The barriers lie `distance` above and below the entry; the first later close at or past one
+    ends the trade, else the horizon's last close. The losing barrier is 1 R, so
+    R = side × (exit − entry) / distance.
+
+    Parameters
+    ----------
+    side
+        +1 buys, −1 sells.
+    last
+        Index of the horizon's last bar, one per bar; −1 where there is no trade.
+    distance
+        In price units, one per bar; NaN where there is no trade.
     """
     count = len(bars)
     exit_index = np.full(count, -1, dtype=np.int64)
     entry, leave, gross, net = (np.full(count, np.nan) for _ in range(4))
-    whole = max(0, count - horizon)
-    rows = np.flatnonzero(distance[:whole] > 0)
-    span = np.arange(1, horizon + 1)
-    for start in range(0, len(rows), max(1, _CELLS // horizon)):
-        row = rows[start : start + max(1, _CELLS // horizon)]
-        begin, room = bars.open[row + 1], distance[row]
-        closes = bars.close[row[:, None] + span]
-        past = np.abs(closes - begin[:, None]) >= room[:, None]
-        at = np.where(past.any(axis=1), past.argmax(axis=1), horizon - 1)
-        exit_index[row], entry[row] = row + 1 + at, begin
-        leave[row] = closes[np.arange(len(row)), at]
+    rows = np.flatnonzero((last > np.arange(count)) & (distance > 0))
+    entry[rows] = bars.open[rows + 1]
+    for piece, cells, inside in windows(rows + 1, last[rows] + 1):
+        row = rows[piece]
+        move = np.abs(bars.close[cells] - entry[row, None])
+        past = (move >= distance[row, None]) & inside
+        at = np.where(past.any(axis=1), past.argmax(axis=1), inside.sum(axis=1) - 1)
+        exit_index[row] = row + 1 + at
+    leave[rows] = bars.close[exit_index[rows]]
     gross[rows] = side * (leave[rows] - entry[rows]) / distance[rows]
     net[rows] = gross[rows] - cost_in_r(cost, entry[rows], distance[rows])
     return BarrierTrades(exit_index, entry, leave, gross, net)
