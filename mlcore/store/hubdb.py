@@ -12,6 +12,7 @@ import math
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,6 @@ APPEND_ONLY = (
 )
 _BUSY_SECONDS = 30.0
 _PRAGMAS = (
-    "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
     "recursive_triggers = ON",  # else INSERT OR REPLACE deletes past the triggers
@@ -93,6 +93,18 @@ def _mapped(error: sqlite3.Error, name: str) -> StoreError:
     return StoreError(f"{name} keeps its rules – {said} – {cure}.", code=code)
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL; the first switch of a new file does not wait for others by itself."""
+    ends = time.monotonic() + _BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.01)
+
+
 class HubDB:
     """The SQLite file of a home; safe to share between threads, one connection each.
 
@@ -137,6 +149,7 @@ class HubDB:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         connection.row_factory = sqlite3.Row
+        _use_wal(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         return connection
