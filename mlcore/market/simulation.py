@@ -120,7 +120,7 @@ EDGE = Law(
         Burst("UTC", 13 * 60 + 30, 24 * 60, 0.5, 0.5),
     ),
     ranges=(RangePlan(0, 480), RangePlan(480, 810), RangePlan(810, 1440)),
-    share_above=1.10, with_break=0.34, against_break=-0.085,
+    share_above=1.12, with_break=0.34, against_break=-0.09,
 )  # fmt: skip
 
 
