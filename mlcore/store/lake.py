@@ -177,6 +177,13 @@ class Lake:
         self._check(part)
         return cursor
 
+    def table(self, sql: str, params: list[Any], *, part: tuple[str, ...] | None = None) -> Any:
+        """A SELECT on `lake.…` as an Arrow table; `part` as in `cursor`."""
+        try:
+            return self.cursor(part=part).execute(sql, params).to_arrow_table()
+        except duckdb.Error as error:
+            raise _mapped(error) from error
+
     def snapshot(self) -> int:
         """The latest snapshot's number; costs microseconds."""
         self._attached()
