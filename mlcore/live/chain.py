@@ -1,0 +1,145 @@
+"""The log's rows as bytes: how a noun becomes a row, a row a noun, and a row its hash.
+
+Canonical encoding
+------------------
+A row's *body* is its columns in the order of the table, without sequence, logged_at or
+settled_at, mode, previous_hash and hash, written as a JSON list: numbers as JSON numbers (floats
+in Python's shortest form that reads back the same), missing values as null, blobs as lower-case
+hexadecimal. The row's hash is the SHA-256 of the JSON list [sequence, logged_at or settled_at,
+mode or revision, previous row's hash, SHA-256 of the body]; the first row's previous hash is 64
+zeros. So every column is covered, and only the short outer list is hashed while the log is locked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from mlcore.live.draft import Draft, Outcome, Prediction
+from mlcore.store.hubdb import canonical_json
+
+__all__ = [
+    "GENESIS",
+    "JSON_COLUMNS",
+    "OUTCOME_COLUMNS",
+    "PREDICTION_COLUMNS",
+    "Row",
+    "body_hash",
+    "draft_row",
+    "key_of",
+    "outcome",
+    "outcome_row",
+    "prediction",
+    "prediction_id",
+    "row_hash",
+]
+
+Row = Mapping[str, Any] | sqlite3.Row
+"""A row: one that is being made, or one of the table."""
+
+GENESIS = "0" * 64
+PREDICTION_COLUMNS = (
+    "sequence", "id", "recommendation_id", "slot", "version", "version_hash", "fold",
+    "certificate_id", "simulated", "symbol", "timeframe", "item", "side", "horizon",
+    "trading_day", "decision_at", "due_at", "logged_at", "mode", "role", "available_cutoff",
+    "features", "feature_set", "feature_hash", "first_bar", "snapshot", "config_hash",
+    "code_hash", "gate_hash", "raw", "probabilities", "answer", "value", "value_low",
+    "value_high", "confidence", "level", "threshold", "taken", "votes", "regime", "session",
+    "conformal", "abstained", "abstained_why", "novelty", "baselines", "rule_signal", "stop",
+    "target", "cost_points", "cost_bp", "reasons", "phase", "previous_hash", "hash",
+)  # fmt: skip
+OUTCOME_COLUMNS = (
+    "sequence", "prediction_id", "revision", "settled_at", "known_at", "y", "answer", "broke",
+    "r_gross", "r_taken", "mfe", "mae", "exit_reason", "snapshot", "details", "previous_hash",
+    "hash",
+)  # fmt: skip
+JSON_COLUMNS = ("raw", "probabilities", "votes", "conformal", "baselines", "reasons")
+_REALS = frozenset(
+    ("value", "value_low", "value_high", "confidence", "threshold", "novelty", "stop", "target",
+     "cost_points", "cost_bp", "y", "r_gross", "r_taken", "mfe", "mae")
+)  # fmt: skip
+_BOOLS = ("simulated", "abstained", "taken")
+_OUTER = frozenset(("sequence", "logged_at", "settled_at", "mode", "previous_hash", "hash"))
+_DRAFT_FIELDS = tuple(f.name for f in fields(Draft) if f.name != "replay")
+
+
+def _cell(name: str, value: Any) -> Any:
+    """A field's value as its column holds it."""
+    if name == "features":
+        return np.asarray(value, dtype="<f8").tobytes()
+    if name in JSON_COLUMNS or name == "details":
+        return canonical_json(value)
+    if value is None:
+        return None
+    if name in _REALS:
+        number = float(value) + 0.0  # sqlite keeps no negative zero
+        return number if math.isfinite(number) else None
+    if isinstance(value, bool | np.bool_ | np.integer):
+        return int(value)
+    return value
+
+
+def draft_row(draft: Draft) -> dict[str, Any]:
+    """A draft's columns, its deterministic id among them."""
+    row = {name: _cell(name, getattr(draft, name)) for name in _DRAFT_FIELDS}
+    row["id"] = prediction_id(draft)
+    return row
+
+
+def key_of(draft: Draft) -> tuple[Any, ...]:
+    """What may be in the log once."""
+    return (
+        draft.slot, draft.version, int(draft.fold), draft.symbol, draft.item, int(draft.side),
+        int(draft.decision_at), int(draft.replay),
+    )  # fmt: skip
+
+
+def prediction_id(draft: Draft) -> str:
+    """The id that a draft has, or will have: 20 hexadecimal digits of its key's SHA-256."""
+    return hashlib.sha256(canonical_json(key_of(draft)).encode()).hexdigest()[:20]
+
+
+def outcome_row(found: Outcome) -> dict[str, Any]:
+    """An outcome's columns, as far as it says them itself."""
+    own = (n for n in OUTCOME_COLUMNS if n not in _OUTER)
+    return {name: _cell(name, getattr(found, name)) for name in own}
+
+
+def body_hash(row: Row, columns: tuple[str, ...]) -> str:
+    """The SHA-256 of everything in a row but what is only known while the log is locked."""
+    cells = [row[name] for name in columns if name not in _OUTER]
+    plain = [cell.hex() if isinstance(cell, bytes) else cell for cell in cells]
+    return hashlib.sha256(_dense(plain)).hexdigest()
+
+
+def row_hash(sequence: int, at: int, kind: str | int, previous: str, body: str) -> str:
+    """The hash the next row names; `at` is logged_at or settled_at, `kind` mode or revision."""
+    return hashlib.sha256(_dense([sequence, at, kind, previous, body])).hexdigest()
+
+
+def _dense(values: list[Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def prediction(row: Row) -> Prediction:
+    """The Prediction that a row of `predictions` holds."""
+    values: dict[str, Any] = {name: row[name] for name in PREDICTION_COLUMNS}
+    values["features"] = tuple(np.frombuffer(row["features"], "<f8").tolist())
+    values.update((name, json.loads(row[name])) for name in JSON_COLUMNS)
+    values["conformal"], values["reasons"] = tuple(values["conformal"]), tuple(values["reasons"])
+    for name in _BOOLS:
+        values[name] = None if row[name] is None else bool(row[name])
+    return Prediction(**values, replay=row["mode"] == "replay")
+
+
+def outcome(row: Row) -> Outcome:
+    """The Outcome that a row of `outcomes` holds."""
+    values = {name: row[name] for name in OUTCOME_COLUMNS}
+    return Outcome(**{**values, "details": json.loads(row["details"])})
