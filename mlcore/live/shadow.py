@@ -57,6 +57,15 @@ class Settlement:
     outcomes: tuple[Outcome, ...]
     waiting: int
 
+    def as_dict(self) -> dict[str, int]:
+        """JSON-ready counts: settled (first outcomes), revised (flagged ones), waiting."""
+        revised = sum(outcome.revision > 0 for outcome in self.outcomes)
+        return {
+            "settled": len(self.outcomes) - revised,
+            "revised": revised,
+            "waiting": self.waiting,
+        }
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -78,10 +87,10 @@ class ShadowLog:
     clock
         What time it is when a row is written.
     next_bar_start
-        `(symbol, timeframe, instant)` → the start of the first bar at or after the instant on
-        the market's calendar, int64 ns.
+        `(symbol, timeframe, instant)` → where the market is shut then, the start of its next
+        bar on the calendar, int64 ns; else None (or the instant itself).
     newest_readable
-        `(symbol, timeframe)` → the start of the newest bar that can be read now, or None.
+        `(symbol, timeframe)` → `available_at` of the newest bar that can be read now, or None.
     """
 
     def __init__(
@@ -89,7 +98,7 @@ class ShadowLog:
         db: HubDB,
         clock: Clock,
         *,
-        next_bar_start: Callable[[str, str, int], int],
+        next_bar_start: Callable[[str, str, int], int | None],
         newest_readable: Callable[[str, str], int | None],
     ) -> None:
         self._db = db
@@ -149,11 +158,11 @@ class ShadowLog:
         if series not in newest:
             newest[series] = self._newest_readable(*series)
         last = newest[series]
-        if last is not None and last >= draft.decision_at:
+        if last is not None and last > draft.decision_at:
             return draft.decision_at - 1
         limit = draft.decision_at + min(timeframe_width(draft.timeframe), 5 * MINUTE)
         following = self._next_bar_start(*series, draft.decision_at)
-        return limit if following <= draft.decision_at else max(limit, following - 1)
+        return limit if following is None else max(limit, following - 1)
 
     # settling -------------------------------------------------------------------------------
 
