@@ -7,9 +7,10 @@ moves a score, but it moves a fit. What they find is a `Finding`; what they sign
 """
 
 from mlcore.evaluation.leaks.certificate import Certificate, certify, code_hash
-from mlcore.evaluation.leaks.features import Build, Table, prove_features
+from mlcore.evaluation.leaks.features import Build, prove_features
 from mlcore.evaluation.leaks.findings import Finding, Proof
 from mlcore.evaluation.leaks.pipeline import prove_pipeline
+from mlcore.evaluation.leaks.table import Table
 
 __all__ = [
     "Build",

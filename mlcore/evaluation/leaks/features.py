@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,26 +12,12 @@ from mlcore.errors import TooFewBars
 from mlcore.evaluation.leaks.findings import CAUSES, Finding, Proof
 from mlcore.evaluation.leaks.perturb import OPERATIONS
 from mlcore.evaluation.leaks.recovery import recover_target
+from mlcore.evaluation.leaks.table import Table
 from mlcore.schema import Bars
 
-__all__ = ["Build", "Table", "prove_features"]
+__all__ = ["Build", "prove_features"]
 
 EXACT = 1e-9
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a builder makes of bars: one row a decision.
-
-    `decision_at` int64 ns (n,), `key` text (n,) unique per decision, `X` float64 (n, f) with
-    columns `names`, `y` float64 (n,) or None; NaN is a value like another.
-    """
-
-    decision_at: np.ndarray
-    key: np.ndarray
-    names: tuple[str, ...]
-    X: np.ndarray
-    y: np.ndarray | None = None
 
 
 Build = Callable[[Bars], Table]

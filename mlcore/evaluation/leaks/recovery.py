@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from mlcore.evaluation.leaks.findings import CAUSES, Finding
-
-if TYPE_CHECKING:
-    from mlcore.evaluation.leaks.features import Table
+from mlcore.evaluation.leaks.table import Table
 
 __all__ = ["recover_target"]
 

@@ -1,0 +1,32 @@
+"""Import: read files, check them, append them to the lake as one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlcore.market.bars import ImportReport
+from mlcore.market.sources import load
+from mlcore.operations.home import Home
+
+__all__ = ["ingest"]
+
+
+def ingest(
+    home: Home, paths: Sequence[Path], *, symbol: str, timeframe: str | None,
+    timezone: str | None, stamp: str | None, market: str | None,
+    columns: Mapping[str, str] | None,
+) -> ImportReport:  # fmt: skip
+    """Files of one symbol into the lake, all or nothing; the same files twice change nothing."""
+    bars, sha256, notes = load(
+        paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp,
+        columns=columns, market=market, settings=home.settings,
+    )  # fmt: skip
+    options = {
+        "timezone": timezone, "stamp": stamp, "market": market,
+        "columns": dict(columns or {}), "notes": list(notes),
+    }  # fmt: skip
+    source = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
+    return home.store.append(
+        bars, source=source, sha256=sha256, imported_at=home.now(), options=options
+    )
