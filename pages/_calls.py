@@ -146,9 +146,9 @@ def reasons_list(
         rows.append(("not attributed", rest))
     marks, scale = _waterfall(baseline, rows, call, side, measure)
     body = f"<span>{safe(name)}</span>{_end_bar(scale, baseline, baseline, 'base', side)}"
-    body += f"<b>{_level(baseline, measure)}</b>{marks}<hr>"
+    body += f'<b class="or-right">{_level(baseline, measure)}</b>{marks}<hr>'
     body += f"<b>{safe(result)}</b>{_end_bar(scale, baseline, call, 'call', side)}"
-    body += f"<b>{_level(call, measure)}</b>"
+    body += f'<b class="or-right">{_level(call, measure)}</b>'
     return Html(f'<div class="or or-reasons">{body}</div>')
 
 
@@ -174,7 +174,7 @@ def _waterfall(
         left, right = sorted((scale.place(before), scale.place(before + value)))
         bar = f'<i style="left:{left:.1f}%;width:{right - left:.1f}%;--c:var(--{token})"></i>'
         base = f'<u style="left:{scale.place(start):.1f}%"></u>'
-        figure = f'<b style="color:var(--{token})">{measure.figure(value)}</b>'
+        figure = f'<b class="or-right" style="color:var(--{token})">{measure.figure(value)}</b>'
         out += f'<span>{safe(text)}</span><span class="or-fall">{base}{bar}</span>{figure}'
     return out, scale
 

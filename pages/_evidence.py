@@ -238,7 +238,8 @@ def _track(place: _Geometry) -> str:
 def _axis(verdict: VerdictLike, measure: Measure, span: float) -> str:
     digits = 0 if span * measure.factor >= 5 else measure.digits
     left, right = (signed(side * span * measure.factor, digits) for side in (-1, 1))
-    worth = measure.figure(verdict.worth)
+    least = verdict.worth * measure.factor
+    worth = signed(least, 0 if abs(least - round(least)) < 1e-9 else measure.digits)
     return (
         f'<div class="or-ev-axis"><span>{left} {safe(measure.unit)}</span>'
         f"<span>worse ◂ baseline ▸ better · ¦ {worth} worth having</span><span>{right}</span></div>"

@@ -20,6 +20,7 @@ __all__ = [
     "number",
     "percent",
     "points",
+    "range_title",
     "rate",
     "safe",
     "signed",
@@ -123,3 +124,18 @@ def moment(at: datetime | None, *, seconds: bool = False, day: bool = True) -> s
         return MISSING
     clock = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
     return f"{at.day} {at:%b} {clock}" if day else clock
+
+
+_CAPITALS: Final = {"utc": "UTC", "nse": "NSE", "rth": "RTH"}
+
+
+def range_title(name: str) -> str:
+    """A range's or session's name as people write it.
+
+    >>> range_title("new_york_0930"), range_title("utc_0000"), range_title("london")
+    ('New York 09:30', 'UTC 00:00', 'London')
+    """
+    *words, last = name.split("_")
+    if last.isdigit() and len(last) == 4 and words:
+        last = f"{last[:2]}:{last[2:]}"
+    return " ".join(_CAPITALS.get(word, word[:1].upper() + word[1:]) for word in [*words, last])

@@ -1,0 +1,267 @@
+"""Marks over candles: session bands, opening ranges, breaks and patterns.
+
+Each kind is one trace or two, however many marks there are, so that a long history stays light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from pages._charts_base import add_label, numbers, plain
+from pages._charts_time import TimeAxis, nanoseconds
+from pages._format import range_title, signed
+from pages._theme import TOKENS, rgba
+
+__all__ = [
+    "BarView",
+    "draw_breaks",
+    "draw_patterns",
+    "draw_ranges",
+    "draw_sessions",
+    "hidden_layers",
+    "ranges_in",
+]
+
+_NAMED_RANGES: Final = 6
+_SHADES: Final = ((0.025, 0.15), (0.05, 0.26), (0.075, 0.37))
+"""Opacity of a session's band and of its strip, by the order of the sessions; colours mean other
+things."""
+
+
+@dataclass(frozen=True)
+class BarView:
+    """What the builder's steps share: the axis, prices, what is in sight and the price scale."""
+
+    axis: TimeAxis
+    bars: pd.DataFrame
+    first: float
+    last: float
+    low: float
+    high: float
+    digits: int
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where the bars stand: 0, 1, 2 and so on."""
+        return np.arange(len(self.axis), dtype=np.int32)
+
+
+def ranges_in(
+    axis: TimeAxis, ranges: pd.DataFrame | None, first: float = -0.5
+) -> pd.DataFrame | None:
+    """The valid ranges at least a bar long whose window reaches into the bars from a position."""
+    if ranges is None or ranges.empty:
+        return None
+    high, low = numbers(ranges["high"]), numbers(ranges["low"])
+    opens = axis.edge(ranges["open_at"])
+    length = nanoseconds(ranges["available_at"]) - nanoseconds(ranges["open_at"])
+    keep = ranges["valid"].to_numpy(bool) & np.isfinite(high) & np.isfinite(low)
+    keep &= length >= axis.width
+    keep &= (axis.edge(ranges["due_at"]) > max(first, -0.5)) & (opens < len(axis) - 0.5)
+    near: pd.DataFrame = ranges.loc[keep]
+    return near
+
+
+def _is_wide(axis: TimeAxis, starts: Any, ends: Any) -> bool:
+    """Whether sessions span at least four bars, so that they are bands and not stripes."""
+    lengths = nanoseconds(ends) - nanoseconds(starts)
+    return bool(len(lengths)) and bool(np.median(lengths) >= 4 * axis.width)
+
+
+def hidden_layers(
+    bars: pd.DataFrame,
+    *,
+    ranges: pd.DataFrame | None = None,
+    sessions: pd.DataFrame | None = None,
+) -> str:
+    """What the chart cannot draw at this width of candle, in words; empty if it draws all."""
+    axis = TimeAxis(nanoseconds(bars["time"]))
+    missing = []
+    if sessions is not None and len(sessions):
+        missing += ["sessions"] * (not _is_wide(axis, sessions["start"], sessions["end"]))
+    if ranges is not None and len(ranges):
+        length = nanoseconds(ranges["available_at"]) - nanoseconds(ranges["open_at"])
+        missing += ["opening ranges"] * bool((length < axis.width).all())
+    if not missing:
+        return ""
+    return f"Not drawn: {' and '.join(missing)}, narrower than a candle of this width."
+
+
+def _loops(
+    left: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Outlines of many rectangles as one trace's x and y, separated by NaN."""
+    gap = np.full_like(left, np.nan)
+    return {
+        "x": np.column_stack([left, right, right, left, left, gap]).ravel(),
+        "y": np.column_stack([low, low, high, high, low, gap]).ravel(),
+    }
+
+
+def _area(corners: dict[str, np.ndarray], fill: str, line: str | None = None, **more: Any) -> Any:
+    return go.Scatter(
+        **corners,
+        fill="toself",
+        fillcolor=fill,
+        mode="lines",
+        line={"color": line or "rgba(0,0,0,0)", "width": 1 if line else 0},
+        hoverinfo="skip",
+        **more,
+    )
+
+
+def draw_sessions(figure: go.Figure, view: BarView, sessions: pd.DataFrame | None) -> None:
+    """Bands over the height of the price pane, with names in strips on top, one lane each."""
+    if sessions is None or sessions.empty:
+        return
+    left = np.maximum(view.axis.edge(sessions["start"]), -0.5)
+    right = np.minimum(view.axis.edge(sessions["end"]), view.last)
+    keep = (right > left) & (left < len(view.axis) - 0.5)
+    if not _is_wide(view.axis, sessions["start"], sessions["end"]):
+        return
+    left, right = left[keep], right[keep]
+    names = sessions["session"].astype(str).to_numpy()[keep]
+    order = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    lane = _lanes(left, right)
+    for name, place in order.items():
+        mine = names == name
+        start, end = left[mine], right[mine]
+        band, top_strip = _SHADES[place % 3]
+        whole = _loops(start, end, np.zeros(len(start)), np.ones(len(start)))
+        figure.add_trace(_area(whole, rgba("muted", band), yaxis="y4", zorder=0))
+        top = 1 - 0.034 * lane[mine]
+        strip = _loops(start, end, top - 0.03, top)
+        figure.add_trace(_area(strip, rgba("muted", top_strip), yaxis="y4", zorder=0))
+    for index in np.flatnonzero(right > view.first)[-12:]:
+        at = max(left[index], view.first)
+        if min(right[index], view.last) - at < 0.06 * (view.last - view.first):
+            continue
+        text = f" {plain(range_title(names[index]))}"
+        top = 1 - 0.034 * lane[index] - 0.015
+        add_label(figure, at, top, text, "text", yref="y4")
+
+
+def _lanes(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Lane of each band: the first in which its predecessor has ended, so that names stay apart."""
+    ends: list[float] = []
+    lanes = np.zeros(len(left))
+    for index in np.argsort(left, kind="stable"):
+        lane = next((i for i, end in enumerate(ends) if end <= left[index] + 1e-9), len(ends))
+        ends[lane : lane + 1] = [float(right[index])]
+        lanes[index] = lane
+    return lanes
+
+
+def draw_ranges(
+    figure: go.Figure, view: BarView, ranges: pd.DataFrame | None, *, beside: bool = False
+) -> None:
+    """Boxes from open to the range's end, their levels and shade until the window ends.
+
+    Names stand at the end of the window, or left of the box (`beside`) where a chart is small.
+    """
+    near = ranges_in(view.axis, ranges)
+    if near is None or near.empty:
+        return
+    low, high = numbers(near["low"]), numbers(near["high"])
+    opens = np.maximum(view.axis.edge(near["open_at"]), -0.5)
+    known = np.maximum(view.axis.edge(near["available_at"]), np.minimum(opens + 1, view.last))
+    due = np.clip(view.axis.edge(near["due_at"]), known, view.last)
+    shade = _loops(known, due, low, high)
+    figure.add_trace(_area(shade, rgba("brand", 0.055), zorder=1))
+    figure.add_trace(_area(_loops(opens, known, low, high), rgba("brand", 0.27), TOKENS["brand"]))
+    gap = np.full_like(known, np.nan)
+    levels = np.column_stack([known, due, gap, known, due, gap]).ravel()
+    prices = np.column_stack([high, high, gap, low, low, gap]).ravel()
+    line = {"color": TOKENS["brand"], "width": 1, "dash": "dot"}
+    figure.add_trace(go.Scatter(x=levels, y=prices, mode="lines", line=line, hoverinfo="skip"))
+    place = {"xanchor": "right", "bgcolor": rgba("bg", 0.7), "borderpad": 1}
+    for index in _named(due, high, view):
+        text = plain(range_title(near["range"].iloc[index]))
+        is_left = beside and opens[index] > view.first + 0.3 * (view.last - view.first)
+        if is_left:
+            middle = (low[index] + high[index]) / 2
+            add_label(figure, opens[index], middle, f"{text} ", "brand", **place)
+        else:
+            add_label(figure, due[index], high[index], text, "brand", yanchor="bottom", **place)
+
+
+def _named(due: np.ndarray, high: np.ndarray, view: BarView) -> list[int]:
+    """The latest ranges in sight whose names do not cover one another."""
+    kept: list[int] = []
+    wide, tall = 0.13 * (view.last - view.first), 0.045 * (view.high - view.low)
+    for index in np.flatnonzero(due > view.first + wide)[::-1].tolist():
+        clear = all(
+            abs(due[index] - due[other]) > wide or abs(high[index] - high[other]) > tall
+            for other in kept
+        )
+        if clear and len(kept) < _NAMED_RANGES:
+            kept.append(index)
+    return kept
+
+
+_BREAKS: Final = (
+    ("UP", "triangle-up", "up", "high"),
+    ("DOWN", "triangle-down", "down", "low"),
+    ("AMBIGUOUS", "diamond", "muted", "high"),
+)
+
+
+def draw_breaks(figure: go.Figure, view: BarView, ranges: pd.DataFrame | None) -> None:
+    near = ranges_in(view.axis, ranges)
+    if near is None or near.empty:
+        return
+    bar = view.axis.bar(near["break_at"])
+    for side, symbol, colour, level in _BREAKS:
+        mine = near[(near["side"].to_numpy() == side) & (bar >= 0)]
+        if mine.empty:
+            continue
+        names = [plain(range_title(name)) for name in mine["range"]]
+        pairs = zip(names, numbers(mine["r_net"]), strict=True)
+        texts = [f"{n}: break {side}, net R {signed(r, 2)}" for n, r in pairs]
+        edge = {"color": TOKENS["bg"], "width": 1}
+        figure.add_trace(
+            go.Scatter(
+                x=view.axis.bar(mine["break_at"]),
+                y=numbers(mine[level]),
+                mode="markers",
+                marker={"symbol": symbol, "size": 11, "color": TOKENS[colour], "line": edge},
+                hovertext=texts,
+                hovertemplate="%{hovertext}<extra></extra>",
+                zorder=4,
+            )
+        )
+
+
+def draw_patterns(figure: go.Figure, view: BarView, patterns: pd.DataFrame | None) -> None:
+    """A lettered square above or below the bar that completes a pattern."""
+    if patterns is None or patterns.empty:
+        return
+    bar = view.axis.bar(patterns["time"])
+    side = numbers(patterns["side"])
+    names = patterns["name"].astype(str).to_numpy()
+    room = 0.03 * (view.high - view.low)
+    for sign, colour in ((1, "up"), (0, "muted"), (-1, "down")):
+        mine = (np.sign(side) == sign) & (bar >= 0)
+        if not mine.any():
+            continue
+        at = bar[mine]
+        below = numbers(view.bars["low"])[at] - room
+        above = numbers(view.bars["high"])[at] + room
+        figure.add_trace(
+            go.Scatter(
+                x=at,
+                y=below if sign > 0 else above,
+                mode="markers+text",
+                text=[plain(name[:1].upper()) for name in names[mine]],
+                textfont={"size": 9, "color": TOKENS["bg"]},
+                marker={"symbol": "square", "size": 13, "color": TOKENS[colour]},
+                hovertext=[plain(name) for name in names[mine]],
+                hovertemplate="%{hovertext}<extra></extra>",
+                zorder=4,
+            )
+        )
