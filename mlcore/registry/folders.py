@@ -26,6 +26,7 @@ __all__ = [
     "MAX_FILES",
     "MAX_FILE_BYTES",
     "check",
+    "disk_refused",
     "is_abandoned",
     "place",
     "problems",
@@ -142,11 +143,7 @@ def place(folder: Path, stamp: str, digest: str) -> Path:
             os.rename(folder, final)  # fails on a folder that is not empty: never overwrites
         except OSError as error:
             if not final.exists():
-                raise RegistryError(
-                    f"A version is put in place by one rename – {error.strerror} – check the "
-                    "disk; nothing was saved.",
-                    code="E_REGISTRY_DISK",
-                ) from error
+                raise disk_refused(error) from error
             continue
         sync_folder(parent)
         return final
@@ -154,6 +151,15 @@ def place(folder: Path, stamp: str, digest: str) -> Path:
     raise RegistryError(
         f"A version is saved once – {stamp}-{digest[:5]} is there already – use that one.",
         code="E_REGISTRY_EXISTS",
+    )
+
+
+def disk_refused(error: OSError) -> RegistryError:
+    """Our error for a disk that is full, read-only or broken."""
+    return RegistryError(
+        f"A version is written whole or not at all – the disk said: {error.strerror or error} – "
+        "free space or check the disk; nothing was saved.",
+        code="E_REGISTRY_DISK",
     )
 
 

@@ -131,6 +131,9 @@ class Versions:
             build(folder)
             digest = folders.write_manifest(folder, {**facts, "meta": dict(meta)})
             final = folders.place(folder, self._clock().strftime("%Y%m%dT%H%M%SZ"), digest)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise folders.disk_refused(error) from error
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

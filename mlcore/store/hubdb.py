@@ -127,6 +127,7 @@ class HubDB:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._local = threading.local()
+        self._inherited: list[sqlite3.Connection | None] = []
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._errors():
             self._prepare()
@@ -146,7 +147,10 @@ class HubDB:
 
     def _connection(self) -> sqlite3.Connection:
         local = self._local
-        if getattr(local, "pid", None) != os.getpid():  # a fork must not share its parent's
+        if (
+            getattr(local, "pid", None) != os.getpid()
+        ):  # a fork neither uses nor closes its parent's
+            self._inherited.append(getattr(local, "connection", None))
             local.connection, local.pid, local.depth = self._open(), os.getpid(), 0
         connection: sqlite3.Connection = local.connection
         return connection
