@@ -127,7 +127,7 @@ class HubDB:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._local = threading.local()
-        self._inherited: list[sqlite3.Connection | None] = []
+        self._inherited: list[sqlite3.Connection] = []
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._errors():
             self._prepare()
@@ -146,12 +146,12 @@ class HubDB:
             connection.executescript(f"BEGIN IMMEDIATE; {_ddl()} COMMIT;")
 
     def _connection(self) -> sqlite3.Connection:
-        local = self._local
-        if (
-            getattr(local, "pid", None) != os.getpid()
-        ):  # a fork neither uses nor closes its parent's
-            self._inherited.append(getattr(local, "connection", None))
-            local.connection, local.pid, local.depth = self._open(), os.getpid(), 0
+        local, pid = self._local, os.getpid()
+        known = getattr(local, "pid", None)
+        if known != pid:
+            if known is not None:  # a fork neither uses its parent's connection nor closes it
+                self._inherited.append(local.connection)
+            local.connection, local.pid, local.depth = self._open(), pid, 0
         connection: sqlite3.Connection = local.connection
         return connection
 
