@@ -8,6 +8,7 @@ counts as an ordinary session.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -300,7 +301,10 @@ def _calendar(market: Market, last_year: int) -> _Held:
     kind = factories[market.calendar]
     start = max(first, kind.bound_min() or first)
     end = min(last, kind.bound_max() or last)
-    calendar = exchange_calendars.get_calendar(market.calendar, start=start, end=end)
+    with warnings.catch_warnings():
+        # The library still reads Series.values of aware times, which pandas 3.1 deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        calendar = exchange_calendars.get_calendar(market.calendar, start=start, end=end)
     days = calendar.sessions.as_unit("ns").asi8 // DAY
     opens = pd.DatetimeIndex(calendar.opens).as_unit("ns").asi8
     closes = pd.DatetimeIndex(calendar.closes).as_unit("ns").asi8
