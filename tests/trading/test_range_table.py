@@ -153,7 +153,7 @@ def test_ranges_can_be_chosen(random_bars, markets):
     own = OpeningRange(name="frankfurt", zone="Europe/Berlin", open="09:00", window_end="17:30")
     table = opening_ranges(bars, markets["gold"], ranges=[own])
     assert table.open_at.dt.tz_convert("Europe/Berlin").dt.hour.unique().tolist() == [9]
-    with pytest.raises(UsageError, match="A range is one of asia_0800.*'paris' was given"):
+    with pytest.raises(UsageError, match=r"A range is one of asia_0800.*'paris' was given"):
         opening_ranges(bars, markets["gold"], ranges=["paris"])
 
 
