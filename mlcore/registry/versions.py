@@ -74,6 +74,15 @@ class Versions:
         found = {**dict(row), "passed": bool(row["passed"])}
         return {**found, "report": json.loads(row["report"])}
 
+    def valid_certificate(self, slot: Slot | str, *, set_id: str, code_hash: str) -> str | None:
+        """The newest certificate that binds exactly this subject and code and passed, if any."""
+        row = self._db.one(
+            "SELECT id FROM certificates WHERE slot = ? AND set_id = ? AND code_hash = ? "
+            "AND passed = 1 ORDER BY created_at DESC",
+            (str(slot), set_id, code_hash),
+        )
+        return None if row is None else str(row["id"])
+
     def _demand_certificate(self, slot: str, certificate_id: str | None, act: str) -> None:
         row = self._db.one(
             "SELECT slot, passed FROM certificates WHERE id = ?", (certificate_id or "",)
