@@ -92,6 +92,7 @@ def test_brier_and_log_loss_keep_their_bounds(rows: list[tuple[int, float]]) -> 
 
 def test_certainty_that_fails_costs_much_but_not_infinitely() -> None:
     assert metrics.log_loss([1], [0.0]) == pytest.approx(-math.log(np.finfo(float).eps))
+    assert 0 < metrics.log_loss([1], [1.0]) < 1e-15
 
 
 def test_undefined_is_nan() -> None:

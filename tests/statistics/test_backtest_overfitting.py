@@ -84,6 +84,10 @@ def test_refusals_say_what_to_do() -> None:
     good = np.random.default_rng(0).normal(size=(40, 3))
     with pytest.raises(UsageError, match=r"n_blocks must be even.*5 blocks for 40 rows given"):
         probability_of_backtest_overfitting(good, 5)
+    assert 0 <= probability_of_backtest_overfitting(good[:4], 4) <= 1
+    for rows, blocks in ((3, 2), (5, 6)):
+        with pytest.raises(UsageError, match=f"{blocks} blocks for {rows} rows given"):
+            probability_of_backtest_overfitting(good[:rows], blocks)
     with pytest.raises(UsageError, match="n_blocks must be even, at most 20"):
         probability_of_backtest_overfitting(good, 22)
     with pytest.raises(UsageError, match="complete trials – 1 column"):

@@ -50,6 +50,8 @@ def test_track_record_without_excess_or_knowledge() -> None:
     assert minimum_track_record_length(-0.1, 0.0, 0.0, 3.0) == math.inf
     assert math.isnan(minimum_track_record_length(math.nan, 0.0, 0.0, 3.0))
     assert math.isnan(minimum_track_record_length(0.1, math.nan, 0.0, 3.0))
+    assert math.isnan(minimum_track_record_length(1.0, 0.0, 3.0, 3.0))  # impossible moments
+    assert minimum_track_record_length(1.0, 0.0, 1.0, 1.0) == 1.0  # no estimation error at all
 
 
 @pytest.mark.parametrize(
