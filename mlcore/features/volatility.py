@@ -131,7 +131,8 @@ def kurtosis(shape_20: tuple[Array, ...]) -> Array:
 )  # fmt: skip
 def parkinson(high: Array, low: Array, n: int) -> Array:
     """Volatility from the high-low ranges of {n} bars."""
-    return np.sqrt(rolling_sum(log_ratio(high, low) ** 2, n) / (4 * n * np.log(2)))
+    sigma: Array = np.sqrt(rolling_sum(log_ratio(high, low) ** 2, n) / (4 * n * np.log(2)))
+    return sigma
 
 
 @feature(
