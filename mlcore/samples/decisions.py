@@ -268,21 +268,28 @@ def _day_ends(market: Market, day: Array, count: Any) -> Array:
 
 
 def _coming_ends(bars: Bars, market: Market, count: int) -> Array:
-    """Where the next `count` bars will end: open slots that held a bar a week or two ago.
+    """Where the next `count` bars will end: open slots at times of day that held bars lately.
 
-    The wall clock is compared, so that daily breaks are found where no calendar lists them;
-    without such a past, every slot that the calendar calls open counts.
+    The wall clock of the last seven days is compared, so that a daily break is found where no
+    calendar lists it; with less than a day of bars every slot that is open counts.
     """
     if count == 0:
         return np.empty(0, dtype=np.int64)
     if bars.width >= DAY:
         day = np.repeat(trading_days(bars.time[-1:], market), count)
         return _day_ends(market, day, np.arange(1, count + 1))
-    fortnight = 14 * DAY
-    slots = bars.time[-1] + bars.width * np.arange(1, count + 1 + fortnight // bars.width)
+    few = _coming_slots(bars, market, 8 * count + 14 * DAY // bars.width)
+    # A symbol that trades once a day needs a reach of days, not of bars.
+    slots = few if len(few) >= count else _coming_slots(bars, market, count * 2 * DAY // bars.width)
+    return np.asarray(slots[:count] + bars.width)
+
+
+def _coming_slots(bars: Bars, market: Market, reach: int) -> Array:
+    last = int(bars.time[-1])
+    slots = last + bars.width * np.arange(1, reach + 1)
     slots = slots[is_open(market, slots)]
-    recent = bars.time[np.searchsorted(bars.time, bars.time[-1] - fortnight - DAY) :]
-    past, walls = local_walls(recent, market.zone), local_walls(slots, market.zone)
-    seen = np.isin(walls - fortnight // 2, past) | np.isin(walls - fortnight, past)
-    usual = slots[seen] if int(seen.sum()) >= count else slots
-    return np.asarray(usual[:count] + bars.width)
+    recent = bars.time[np.searchsorted(bars.time, last - 7 * DAY) :]
+    if last - int(recent[0]) >= DAY:
+        usual = local_walls(recent, market.zone) % DAY
+        slots = slots[np.isin(local_walls(slots, market.zone) % DAY, usual)]
+    return slots
