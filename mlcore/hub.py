@@ -95,6 +95,34 @@ class Hub:
 
         return indicator_frame(self.home, symbol, timeframe, name, last)
 
+    def overlay(self, symbol: str, timeframe: str, name: str, last: int) -> pd.DataFrame:
+        """A line on the candles over the newest bars (`ema_20`, `vwap_50` …): time, value."""
+        from mlcore.operations.views import overlay
+
+        return overlay(self.home, symbol, timeframe, name, last)
+
+    def range_view(
+        self, symbol: str, timeframe: str, *, mode: str, start: Any, end: Any = None
+    ) -> pd.DataFrame:
+        """Opening ranges from an instant on; pending ones with the break seen so far."""
+        from mlcore.operations.views import range_view
+
+        return range_view(
+            self.home, symbol, timeframe, mode=mode, start=to_instant(start), end=_instant(end)
+        )
+
+    def break_evidence(self, symbol: str, timeframe: str, *, mode: str) -> tuple[Any, ...]:
+        """Net R per range of following breaks in the last two years, against no trade."""
+        from mlcore.operations.views import break_evidence
+
+        return break_evidence(self.home, symbol, timeframe, mode=mode)
+
+    def view_facts(self, symbol: str, timeframe: str, *, start: Any) -> Any:
+        """The bars from an instant on: newest, missing, revised, source."""
+        from mlcore.operations.views import view_facts
+
+        return view_facts(self.home, symbol, timeframe, start=to_instant(start))
+
     def features(self, symbol: str, timeframe: str, feature_set: str) -> pd.DataFrame:
         """The feature table of a set: time, available_at, one column a feature."""
         from mlcore.operations.tables import feature_frame
@@ -162,17 +190,17 @@ class Hub:
 
         return replay_all(self.home, slot, days)
 
-    def calls(self, *, latest: bool = True) -> list[Call]:
+    def calls(self) -> list[Call]:
         """Logged calls of the present trading day, or of the last one there is."""
         from mlcore.live.calls import read_calls
 
-        return read_calls(self.home.log, self.home.store, self.home.now())
+        return read_calls(self.home.log, self.home.now())
 
     def settled(self, hours: float = 36.0) -> list[Call]:
         """Calls whose time was due within the last hours, with their outcomes."""
         from mlcore.live.calls import read_settled
 
-        return read_settled(self.home.log, self.home.store, self.home.now(), hours)
+        return read_settled(self.home.log, self.home.now(), hours)
 
     def next_decisions(self, n: int = 4) -> list[dict[str, Any]]:
         """The next instants at which something is decided or due."""
