@@ -1,0 +1,248 @@
+"""From files to bars: read, place in time, prove sound, sort, leave out exact repeats.
+
+`load` refuses what it would have to guess; `preview` shows the same refusals as questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlcore.clock import DAY
+from mlcore.config import Market, Settings, load_settings
+from mlcore.errors import BarsError
+from mlcore.market.membership import suggest_market
+from mlcore.market.soundness import first_fault
+from mlcore.market.sources.files import Paths, combined_sha256, expand
+from mlcore.market.sources.placing import find_timeframe, needs_zone, place_daily, place_intraday
+from mlcore.market.sources.reading import Reading, open_files, read_rows
+from mlcore.schema import BAR_COLUMNS, Bars, check_symbol, timeframe_width
+
+__all__ = ["Preview", "load", "preview"]
+
+Array = np.ndarray[Any, Any]
+_ASKED = ("E_BARS_ZONE", "E_BARS_DATE_ORDER", "E_BARS_TIMEFRAME", "E_BARS_LOCAL_TIME")
+_SAMPLE = 8
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an import would read.
+
+    `columns` is role → the file's own name; `first` and `last` are UTC, or naive as long as the
+    zone is a question; `sample` holds the first 8 bars, or raw rows while something is asked.
+    """
+
+    format: str
+    columns: dict[str, str]
+    timeframe: str | None
+    stamp: str
+    zone: str | None
+    rows: int
+    first: pd.Timestamp | None
+    last: pd.Timestamp | None
+    sample: pd.DataFrame
+    questions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def load(
+    path: Paths,
+    *,
+    symbol: str,
+    timeframe: str | None = None,
+    timezone: str | None = None,
+    stamp: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    market: Market | str | None = None,
+    settings: Settings | None = None,
+) -> tuple[Bars, str, tuple[str, ...]]:
+    """Bars of a file, a folder or several files of one symbol: bars, SHA-256, notes.
+
+    Parameters
+    ----------
+    timeframe
+        Checked against the commonest step between times; None takes that.
+    timezone
+        Of naive times: an IANA zone or a broker's clock such as `America/New_York+07:00`.
+    stamp
+        `start` (default) or `end`: what the time of a bar means.
+    columns
+        Role → the file's name for it or its place; `time=NAME:dmy` tells the order of a date.
+    market
+        Needed for the days of daily bars; None takes what settings or the name suggest.
+
+    Raises
+    ------
+    BarsError
+        What cannot be read, would have to be guessed, or is no sound bar, with file and row.
+    """
+    check_symbol(symbol)
+    belongs, notes = _market(symbol, market, settings)
+    reading = read_rows(open_files(paths := expand(path), columns))
+    at_end, found = _side(reading, stamp), find_timeframe(reading.stamp, timeframe)
+    start, end, said = _place(reading, found, timezone, belongs, at_end=at_end)
+    _refuse_unsound(reading, belongs)
+    bars, left_out = _sorted(reading, symbol, found, start, end)
+    daily = timeframe_width(found) >= DAY
+    return bars, combined_sha256(paths), (
+        *(notes if daily else ()), *reading.notes, *said, *left_out
+    )  # fmt: skip
+
+
+def preview(
+    path: Paths,
+    *,
+    timezone: str | None = None,
+    stamp: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    timeframe: str | None = None,
+    symbol: str | None = None,
+    market: Market | str | None = None,
+    settings: Settings | None = None,
+) -> Preview:
+    """What `load` would read with these options, and what it would have to ask first.
+
+    Raises
+    ------
+    BarsError
+        A file that is no table of bars, or bars that are not sound.
+    """
+    source = open_files(expand(path), columns)
+    seen: dict[str, Any] = {
+        "format": source.format, "columns": source.roles[0].shown(source.tables[0].names),
+        "timeframe": timeframe, "zone": timezone, "stamp": stamp or "start", "rows": 0,
+        "first": None, "last": None, "sample": pd.DataFrame(), "questions": (), "notes": (),
+    }  # fmt: skip
+    try:
+        reading = read_rows(source)
+        seen |= _raw_view(reading, stamp)
+        found = find_timeframe(reading.stamp, timeframe)
+        seen |= {"timeframe": found}
+        belongs, _ = _market(symbol or "", market, settings)
+        seen |= _bar_view(reading, found, timezone, belongs, at_end=seen["stamp"] == "end")
+    except BarsError as error:
+        if error.code not in _ASKED:
+            raise
+        seen |= {"questions": (error.message,)}
+    return Preview(**seen)
+
+
+def _raw_view(reading: Reading, stamp: str | None) -> dict[str, Any]:
+    first, last = pd.Timestamp(int(reading.stamp.min())), pd.Timestamp(int(reading.stamp.max()))
+    if reading.stamps.kind == "instant":
+        first, last = first.tz_localize("UTC"), last.tz_localize("UTC")
+    head = {k: v[:_SAMPLE] for k, v in reading.values.items()}
+    sample = pd.DataFrame({"time": pd.to_datetime(reading.stamp[:_SAMPLE]), **head})
+    side = "end" if _side(reading, stamp) else "start"
+    return {
+        "rows": len(reading.stamp), "first": first, "last": last, "sample": sample, "stamp": side,
+        "notes": reading.notes,
+    }  # fmt: skip
+
+
+def _bar_view(
+    reading: Reading, timeframe: str, zone: str | None, market: Market, *, at_end: bool
+) -> dict[str, Any]:
+    start, end, said = _place(reading, timeframe, zone, market, at_end=at_end)
+    _refuse_unsound(reading, market)
+    bars, left_out = _sorted(reading, "preview", timeframe, start, end)
+    frame = bars.take(slice(0, _SAMPLE)).frame()[list(BAR_COLUMNS)]
+    first, last = (pd.Timestamp(int(bars.time[i]), tz="UTC") for i in (0, -1))
+    naive = needs_zone(reading, timeframe)
+    return {
+        "rows": len(bars), "first": first, "last": last, "sample": frame,
+        "zone": zone if naive else "UTC" if reading.stamps.kind == "instant" else market.zone,
+        "notes": (*reading.notes, *said, *left_out),
+    }  # fmt: skip
+
+
+def _market(
+    symbol: str, market: Market | str | None, settings: Settings | None
+) -> tuple[Market, tuple[str, ...]]:
+    if isinstance(market, Market):
+        return market, ()
+    known = settings or load_settings()
+    name = market or known.symbols.get(symbol)
+    if name:
+        return known.market(name), ()
+    name = suggest_market(symbol, known.markets)
+    return known.market(name), (f"market {name}, by the symbol's name; --market names another",)
+
+
+def _side(reading: Reading, stamp: str | None) -> bool:
+    """Whether stamps mean the bar's end."""
+    if stamp not in (None, "start", "end"):
+        raise BarsError(
+            f"A stamp is the bar's start or its end – {ascii(stamp)[:20]} was given – say --stamp "
+            "start or --stamp end.",
+            code="E_BARS_STAMP_SIDE",
+        )
+    return stamp == "end" if stamp else reading.source.roles[0].means_end
+
+
+def _place(
+    reading: Reading, timeframe: str, zone: str | None, market: Market, *, at_end: bool
+) -> tuple[Array, Array, tuple[str, ...]]:
+    if timeframe_width(timeframe) >= DAY:
+        return place_daily(reading, market, zone)
+    return place_intraday(reading, timeframe, zone, at_end=at_end)
+
+
+def _refuse_unsound(reading: Reading, market: Market) -> None:
+    fault = first_fault(reading.values, negative_prices=market.negative_prices)
+    if fault:
+        name, row = reading.origin.where(fault.row)
+        more = f" ({fault.rows} such rows)" if fault.rows > 1 else ""
+        raise BarsError(
+            f"{fault.rule} – {name} row {row} has {fault.given}{more} – mend or remove that row; "
+            "nothing was imported.",
+            code=fault.code,
+            details={"file": name, "row": row, "rows": fault.rows},
+        )
+
+
+def _sorted(
+    reading: Reading, symbol: str, timeframe: str, start: Array, end: Array
+) -> tuple[Bars, tuple[str, ...]]:
+    """Bars in order of time, exact repeats left out.
+
+    Raises
+    ------
+    BarsError
+        Two rows of one time with different values (E_BARS_DUPLICATE).
+    """
+    bars = Bars(symbol, timeframe, start, available_at=end, **reading.values)
+    steps = np.diff(start)
+    if bool(np.all(steps > 0)):
+        return bars, ()
+    order = np.argsort(start, kind="stable")
+    notes = () if bool(np.all(steps >= 0)) else ("rows were not in order of time: sorted",)
+    bars = bars.take(order)
+    repeated = np.append(False, np.diff(bars.time) == 0)
+    _refuse_conflict(reading, bars, order, np.flatnonzero(repeated))
+    if repeated.any():
+        notes = (*notes, f"{int(repeated.sum())} rows repeated with the same values: left out")
+    return bars.take(~repeated), notes
+
+
+def _refuse_conflict(reading: Reading, bars: Bars, order: Array, places: Array) -> None:
+    differs = np.zeros(len(places), dtype=bool)
+    for name in reading.values:
+        new, old = getattr(bars, name)[places], getattr(bars, name)[places - 1]
+        differs |= (new != old) & ~(np.isnan(new) & np.isnan(old))
+    if not differs.any():
+        return
+    place = int(places[np.argmax(differs)])
+    first, second = (reading.origin.shown(int(order[i])) for i in (place - 1, place))
+    at = pd.Timestamp(int(bars.time[place]), tz="UTC").isoformat()
+    raise BarsError(
+        f"A time has one bar – {first} and {second} both are {at}, with different values – keep "
+        "one of them; nothing was imported.",
+        code="E_BARS_DUPLICATE",
+        details={"rows": [first, second], "count": int(differs.sum())},
+    )

@@ -1,0 +1,185 @@
+"""The rows of one or several files as arrays, in the order of the files, with their origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from mlcore.clock import NAT
+from mlcore.errors import BarsError
+from mlcore.market.sources.columns import Roles, assign
+from mlcore.market.sources.stamps import Stamps, find_stamps
+from mlcore.market.sources.tables import RawTable, open_table
+from mlcore.schema import PRICE_COLUMNS
+
+__all__ = ["Origin", "Reading", "Source", "open_files", "read_rows"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Opened files of one import: tables and the roles of their columns."""
+
+    tables: tuple[RawTable, ...]
+    roles: tuple[Roles, ...]
+
+    @property
+    def format(self) -> str:
+        """The first file's format: csv, tsv, parquet, feather."""
+        return self.tables[0].format
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where each row of a reading stands: file and row number as an editor counts."""
+
+    names: tuple[str, ...]
+    starts: tuple[int, ...]
+    first_rows: tuple[int, ...]
+
+    def where(self, index: int) -> tuple[str, int]:
+        """File name and row number of the row at `index`."""
+        file = int(np.searchsorted(self.starts, index, side="right")) - 1
+        return self.names[file], self.first_rows[file] + index - self.starts[file]
+
+    def shown(self, index: int) -> str:
+        """The same in words: `spy.csv row 17`."""
+        name, row = self.where(index)
+        return f"{name} row {row}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Rows as they stand in the files.
+
+    `stamp` is int64 ns on the wall, of the date or UTC as `stamps.kind` says; `values` are the
+    float64 arrays open high low close volume.
+    """
+
+    source: Source
+    stamps: Stamps
+    stamp: Array
+    values: dict[str, Array]
+    origin: Origin
+    notes: tuple[str, ...]
+
+
+def open_files(paths: Sequence[Path], columns: Mapping[str, str] | None) -> Source:
+    """Formats, delimiters and columns of the files; nothing but their first rows is read.
+
+    Raises
+    ------
+    BarsError
+        A file that is no table of bars.
+    """
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "threads": 2,
+    }
+    connection = duckdb.connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    tables = tuple(open_table(connection, path, i) for i, path in enumerate(paths))
+    return Source(tables, tuple(assign(table, columns) for table in tables))
+
+
+def read_rows(source: Source) -> Reading:
+    """Every row of the files; the formats of their times must be of one kind.
+
+    Raises
+    ------
+    BarsError
+        A time that cannot be read (E_BARS_STAMP), files of several kinds (E_BARS_KIND), no rows
+        (E_BARS_EMPTY), several symbols (E_BARS_SYMBOLS), or what `RawTable.fetch` raises.
+    """
+    stamps = find_stamps(source.tables, source.roles)
+    if len({s.kind for s in stamps}) > 1:
+        raise BarsError(
+            "Files imported together write their times in one way – "
+            f"{' and '.join(sorted({s.shown for s in stamps}))} were given – import them apart.",
+            code="E_BARS_KIND",
+        )
+    parts, notes = [], []
+    for table, roles, how in zip(source.tables, source.roles, stamps, strict=True):
+        part, note = _rows(table, roles, how)
+        parts.append(part)
+        notes += [note] if note else []
+    starts = np.cumsum([0, *(len(part["stamp"]) for part in parts)])
+    origin = Origin(
+        tuple(t.path.name for t in source.tables), tuple(int(s) for s in starts[:-1]),
+        tuple(t.first_row for t in source.tables),
+    )  # fmt: skip
+    joined = {k: _joined([part[k] for part in parts]) for k in parts[0]}
+    _refuse_unread(joined["stamp"], origin)
+    return Reading(
+        source, stamps[0], joined.pop("stamp"), joined, origin, _counted(notes, len(parts))
+    )
+
+
+def _counted(notes: list[str], files: int) -> tuple[str, ...]:
+    """Each note once; one that holds for some files only says for how many."""
+    counts = {note: notes.count(note) for note in notes}
+    return tuple(
+        note if n == files else f"{note} (in {n} of {files} files)" for note, n in counts.items()
+    )
+
+
+def _joined(arrays: list[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _rows(table: RawTable, roles: Roles, how: Stamps) -> tuple[dict[str, Array], str]:
+    _refuse_several(table, roles)
+    prices = dict(zip(PRICE_COLUMNS, roles.prices, strict=True))
+    volumes = {f"volume{i}": place for i, place in enumerate(roles.volumes)}
+    found = table.fetch({"stamp": how.sql}, prices | volumes)
+    tried = [found.pop(name) for name in volumes]
+    names = [table.names[place] or "volume" for place in roles.volumes]
+    found["volume"], note = _volume(tried, names, len(found["stamp"]))
+    return found, note
+
+
+def _volume(tried: list[Array], names: list[str], rows: int) -> tuple[Array, str]:
+    """The first volume with anything but zeros; NaN where a file has none."""
+    if not tried:
+        return np.full(rows, np.nan), ""
+    busy = next((i for i, v in enumerate(tried) if bool((np.nan_to_num(v) != 0).any())), None)
+    if busy is None:
+        return tried[0], f"{names[0]} is 0 in every row"
+    return tried[busy], f"{names[0]} is 0, volume is {names[busy]}" if busy else ""
+
+
+def _refuse_several(table: RawTable, roles: Roles) -> None:
+    if roles.symbol is None:
+        return
+    low, high = table.extremes(f"min(c{roles.symbol}), max(c{roles.symbol})")
+    if low != high:
+        raise BarsError(
+            f"A file holds one symbol – {table.path.name} has {low!a} and {high!a} – "
+            "split it; nothing was imported.",
+            code="E_BARS_SYMBOLS",
+        )
+
+
+def _refuse_unread(stamp: Array, origin: Origin) -> None:
+    if not len(stamp):
+        raise BarsError(
+            f"A file of bars has rows – {origin.names[0]} has only a header – choose another file; "
+            "nothing was imported.",
+            code="E_BARS_EMPTY",
+        )
+    bad = stamp == NAT
+    if bad.any():
+        name, row = origin.where(int(np.argmax(bad)))
+        raise BarsError(
+            f"Every row has a time in the format of the first – {name} row {row} has none that "
+            f"can be read ({int(bad.sum())} such rows) – mend or remove it; nothing was imported.",
+            code="E_BARS_STAMP",
+            details={"file": name, "row": row, "rows": int(bad.sum())},
+        )

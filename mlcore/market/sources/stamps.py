@@ -1,0 +1,192 @@
+"""Time columns: their format, told from samples, as SQL that makes nanoseconds of every row.
+
+A row in another format becomes missing, never another time. Whether 03-04 is March or April is
+decided by the whole column: some day after the 12th tells, else it is a question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mlcore.clock import NAT
+from mlcore.errors import BarsError
+from mlcore.market.sources.columns import Roles
+from mlcore.market.sources.tables import RawTable
+
+__all__ = ["Stamps", "find_stamps"]
+
+_DATE = r"(?P<iso>\d{4}-\d\d-\d\d)|(?P<ymd>\d{4}[./]\d\d[./]\d\d)|(?P<solid>\d{8})|" \
+    r"(?P<turned>\d{1,2}(?P<mark>[-./])\d{1,2}(?P=mark)\d{4})"  # fmt: skip
+_TIME = r"(?P<clock>\d{1,2}:\d\d(:(?P<seconds>\d\d)(\.(?P<fraction>\d{1,9}))?)?)"
+_STAMP = re.compile(rf"({_DATE})([ T]{_TIME})?\s?(?P<zone>Z|UTC|[+-]\d\d(:?\d\d)?)?")
+_EPOCHS = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}
+_ZONED = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)"
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """How to read a time column.
+
+    `kind` is `naive` (a wall clock), `instant` (UTC nanoseconds) or `date`; `sql` gives int64
+    nanoseconds, NAT where a row is not of the format; `shown` is the format in words.
+    """
+
+    kind: str
+    sql: str
+    shown: str
+
+
+def _safe(sql: str) -> str:
+    return f"COALESCE({sql}, {NAT})"
+
+
+def find_stamps(tables: Sequence[RawTable], roles: Sequence[Roles]) -> list[Stamps]:
+    """The format of each file's time column; day and month are told apart over all files.
+
+    Raises
+    ------
+    BarsError
+        An unknown format (E_BARS_STAMP), or dates whose day and month could be swapped and no
+        day after the 12th (E_BARS_DATE_ORDER).
+    """
+    order = lru_cache(maxsize=1)(lambda: _order(tables, roles))
+    return [_of_file(t, r, order) for t, r in zip(tables, roles, strict=True)]
+
+
+def _of_file(table: RawTable, role: Roles, order: Callable[[], str]) -> Stamps:
+    kind = table.types[role.time]
+    if role.clock is None and kind != "VARCHAR":
+        return _typed(table, role.time, kind)
+    sample = table.sample()
+    texts = sample[role.time]
+    column = f"CAST(c{role.time} AS VARCHAR)"
+    if role.clock is not None:
+        texts = [f"{a} {b}" for a, b in zip(texts, sample[role.clock], strict=True)]
+        column = f"({column} || ' ' || CAST(c{role.clock} AS VARCHAR))"
+    texts = [text.strip() for text in texts if text.strip()]
+    if role.clock is None and texts and all(re.fullmatch(r"\d{9,19}(\.0+)?", t) for t in texts):
+        found = _epoch(column, texts[0])
+        if found:
+            return found
+    return _text(column, texts, table, order)
+
+
+def _typed(table: RawTable, place: int, kind: str) -> Stamps:
+    column = f"c{place}"
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return Stamps("instant", _safe(f"epoch_ns({column})"), "aware timestamps")
+    if kind.startswith("TIMESTAMP"):
+        return Stamps("naive", _safe(f"epoch_ns(CAST({column} AS TIMESTAMP_NS))"), "timestamps")
+    if kind == "DATE":
+        return Stamps("date", _safe(f"epoch_ns(CAST({column} AS TIMESTAMP_NS))"), "dates")
+    largest = table.extremes(f"max(CAST({column} AS BIGINT))")[0] if _is_integer(kind) else None
+    found = _epoch(f"CAST({column} AS VARCHAR)", str(largest)) if largest else None
+    if found is None:
+        raise _unknown(table, f"a column of type {kind}", 1)
+    return found
+
+
+def _is_integer(kind: str) -> bool:
+    return kind.endswith("INT") or kind.endswith("INTEGER")
+
+
+def _epoch(column: str, text: str) -> Stamps | None:
+    """Seconds, milli-, micro- or nanoseconds since 1970, by the number of digits."""
+    digits = len(text.partition(".")[0])
+    digits += digits in (9, 12, 15, 18)
+    if digits not in _EPOCHS:
+        return None
+    scale = _EPOCHS[digits]
+    unit = {10**9: "s", 10**6: "ms", 10**3: "µs", 1: "ns"}[scale]
+    whole = f"TRY_CAST(split_part({column}, '.', 1) AS BIGINT)"
+    return Stamps("instant", _safe(f"{whole} * {scale}"), f"epoch {unit}")
+
+
+def _text(column: str, texts: list[str], table: RawTable, order: Callable[[], str]) -> Stamps:
+    matches = [_STAMP.fullmatch(text) for text in texts]
+    odd = next((i for i, match in enumerate(matches) if not match), None)
+    if odd is not None or not matches or matches[0] is None:
+        raise _unknown(table, ascii(texts[odd])[:40] if odd is not None else "nothing", odd or 0)
+    found = matches[0]
+    if found["zone"]:
+        return _zoned(column, table, found)
+    style = next(k for k in ("iso", "ymd", "solid", "turned") if found[k])
+    if style == "turned":
+        style = order()
+    kind = "naive" if found["clock"] else "date"
+    if style in ("iso", "ymd"):
+        return _sorted_fields(column, texts, found, kind)
+    mark = found["mark"] or ""
+    date = {"solid": "%Y%m%d", "dmy": "%d{0}%m{0}%Y", "mdy": "%m{0}%d{0}%Y"}[style].format(mark)
+    form = date + _clock_format(found, "T" if "T" in texts[0] else " ")
+    return Stamps(kind, _safe(f"epoch_ns(TRY_STRPTIME({column}, '{form}'))"), form)
+
+
+def _clock_format(found: re.Match[str], between: str) -> str:
+    if not found["clock"]:
+        return ""
+    fraction = {0: "", 3: ".%g", 6: ".%f"}.get(len(found["fraction"] or ""), ".%n")
+    return between + "%H:%M" + (":%S" if found["seconds"] else "") + fraction
+
+
+def _sorted_fields(column: str, texts: list[str], found: re.Match[str], kind: str) -> Stamps:
+    """Year, month, day: a cast reads them, faster than a format; one length guards the rest."""
+    plain = f"replace(replace({column}, '.', '-'), '/', '-')" if found["ymd"] else column
+    if found["ymd"] and found["fraction"]:
+        plain = f"replace(substr({column}, 1, 10), '.', '-') || substr({column}, 11)"
+    lengths = {len(text) for text in texts}
+    sql = f"epoch_ns(TRY_CAST({plain} AS TIMESTAMP_NS))"
+    shown = "YYYY-MM-DD" if found["iso"] else "YYYY.MM.DD"
+    if len(lengths) == 1:
+        guard = f"strlen({column}) = {lengths.pop()}"
+    else:
+        guard = f"regexp_full_match({column}, '[-./0-9]+([ T][0-9:.]+)?')"
+    return Stamps(kind, _safe(f"CASE WHEN {guard} THEN {sql} END"), shown)
+
+
+def _zoned(column: str, table: RawTable, found: re.Match[str]) -> Stamps:
+    if not found["iso"] or not found["clock"]:
+        raise _unknown(table, ascii(found.group())[:40], 0)
+    guard = f"regexp_full_match({column}, '{_ZONED}')"
+    sql = f"epoch_ns(TRY_CAST({column} AS TIMESTAMPTZ))"
+    return Stamps("instant", _safe(f"CASE WHEN {guard} THEN {sql} END"), "ISO with offset")
+
+
+def _order(tables: Sequence[RawTable], roles: Sequence[Roles]) -> str:
+    """`dmy` or `mdy`: the user's word, or some field above 12 anywhere in the files."""
+    if roles[0].order:
+        return roles[0].order
+    largest = [0, 0]
+    for table, role in zip(tables, roles, strict=True):
+        column = f"CAST(c{role.time} AS VARCHAR)"
+        fields = [
+            f"max(TRY_CAST(regexp_split_to_array({column}, '[-./ ]')[{i}] AS INT))" for i in (1, 2)
+        ]
+        found = table.extremes(", ".join(fields))
+        largest = [max(a, b or 0) for a, b in zip(largest, found, strict=True)]
+    if largest[0] > 12 >= largest[1]:
+        return "dmy"
+    if largest[1] > 12 >= largest[0]:
+        return "mdy"
+    first = tables[0].sample(1)[roles[0].time][0]
+    why = "no day after the 12th tells" if max(largest) <= 12 else "days after the 12th in both"
+    raise BarsError(
+        f"A date says which is the day – {first} in {tables[0].path.name} could be day or month "
+        f"first, {why} – add --columns time=NAME:dmy (day first) or time=NAME:mdy.",
+        code="E_BARS_DATE_ORDER",
+        details={"file": tables[0].path.name},
+    )
+
+
+def _unknown(table: RawTable, given: str, index: int) -> BarsError:
+    row = table.first_row + index
+    return BarsError(
+        "A time is written as 2026-11-20 14:00, 2026.11.20, 20261120, 20-11-2026 or seconds since "
+        f"1970 – {table.path.name} row {row} has {given} – write it so, or name the column with "
+        "--columns time=NAME.",
+        code="E_BARS_STAMP",
+        details={"file": table.path.name, "row": row},
+    )
