@@ -254,6 +254,7 @@ def _layout(
         range=[view.first, view.last],
         tickvals=at,
         ticktext=texts,
+        showgrid=True,
         labelalias=view.axis.labels(),
         hoverformat="d",
         rangeslider={"visible": False},
@@ -275,14 +276,13 @@ def _layout(
         figure.update_layout(yaxis3={**side, "domain": panes["indicator"], "nticks": 4})
         if guides:
             figure.update_layout(yaxis3_tickvals=list(guides))
-    _name_clocks(figure, view)
+    if view.axis.zone and any(":" in text for text in texts):
+        _name_clocks(figure, view.axis.zone[0])
 
 
-def _name_clocks(figure: go.Figure, view: BarView) -> None:
+def _name_clocks(figure: go.Figure, exchange: str) -> None:
     """Below the price scale: which clock is which line of the ticks."""
-    if view.axis.is_daily or not view.axis.zone:
-        return
-    text = f"UTC<br><span style='color:{TOKENS['faint']}'>{plain(view.axis.zone[0])}</span>"
+    text = f"UTC<br><span style='color:{TOKENS['faint']}'>{plain(exchange)}</span>"
     place = {"xref": "paper", "yref": "paper", "xshift": 4, "yshift": 1, "align": "left"}
     add_label(figure, 1, 0, text, "muted", yanchor="top", **place)
 

@@ -67,10 +67,10 @@ def ranges_in(
     return near
 
 
-def _is_wide(axis: TimeAxis, starts: Any, ends: Any) -> bool:
-    """Whether sessions span at least four bars, so that they are bands and not stripes."""
+def _is_wide(axis: TimeAxis, starts: Any, ends: Any, visible: float) -> bool:
+    """Whether sessions are bands and not stripes: four bars and a fiftieth of the view at least."""
     lengths = nanoseconds(ends) - nanoseconds(starts)
-    return bool(len(lengths)) and bool(np.median(lengths) >= 4 * axis.width)
+    return bool(len(lengths)) and bool(np.median(lengths) >= max(4.0, visible / 50) * axis.width)
 
 
 def hidden_layers(
@@ -78,18 +78,20 @@ def hidden_layers(
     *,
     ranges: pd.DataFrame | None = None,
     sessions: pd.DataFrame | None = None,
+    visible: int = 188,
 ) -> str:
     """What the chart cannot draw at this width of candle, in words; empty if it draws all."""
     axis = TimeAxis(nanoseconds(bars["time"]))
     missing = []
     if sessions is not None and len(sessions):
-        missing += ["sessions"] * (not _is_wide(axis, sessions["start"], sessions["end"]))
+        seen = min(visible, len(bars))
+        missing += ["sessions"] * (not _is_wide(axis, sessions["start"], sessions["end"], seen))
     if ranges is not None and len(ranges):
         length = nanoseconds(ranges["available_at"]) - nanoseconds(ranges["open_at"])
         missing += ["opening ranges"] * bool((length < axis.width).all())
     if not missing:
         return ""
-    return f"Not drawn: {' and '.join(missing)}, narrower than a candle of this width."
+    return f"Not drawn: {' and '.join(missing)}, too narrow beside candles this wide."
 
 
 def _loops(
@@ -122,7 +124,7 @@ def draw_sessions(figure: go.Figure, view: BarView, sessions: pd.DataFrame | Non
     left = np.maximum(view.axis.edge(sessions["start"]), -0.5)
     right = np.minimum(view.axis.edge(sessions["end"]), view.last)
     keep = (right > left) & (left < len(view.axis) - 0.5)
-    if not _is_wide(view.axis, sessions["start"], sessions["end"]):
+    if not _is_wide(view.axis, sessions["start"], sessions["end"], view.last - view.first):
         return
     left, right = left[keep], right[keep]
     names = sessions["session"].astype(str).to_numpy()[keep]

@@ -168,7 +168,7 @@ class TimeAxis:
         changes = np.flatnonzero(np.diff(units, prepend=units[0]))
         at = _apart(changes, max(1, int(visible / most * 0.55)))
         at = at if len(at) else np.zeros(1, dtype=np.int64)
-        return (at - 0.5).tolist(), self._texts(at, step, tail.start)
+        return (at - 0.5).tolist(), self._texts(at, step, tail.start + visible // 16)
 
     def _units(self, step: int | str) -> np.ndarray:
         if isinstance(step, int):
@@ -189,7 +189,7 @@ class TimeAxis:
         return self._clocks(at, utc, first)
 
     def _clocks(self, at: np.ndarray, utc: pd.DatetimeIndex, first: int) -> list[str]:
-        """Both clocks; the date too where it changes and at the first tick from a bar on."""
+        """Both clocks; the date too where it changes and at the first tick well in sight."""
         new = np.diff(utc.normalize().asi8, prepend=0) != 0
         new[min(int(np.searchsorted(at, first)), len(at) - 1)] = True
         local = pd.DatetimeIndex(self._local[at])
