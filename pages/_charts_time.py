@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from pages._charts_base import plain
 from pages._format import thousands
 from pages._theme import TOKENS
 
@@ -149,7 +150,8 @@ class TimeAxis:
         texts = [f"{text[:10]} {text[11:]} UTC" for text in utc]
         if self.zone:
             local = np.datetime_as_string(self._local, unit="m").tolist()
-            texts = [f"{a} · {b[11:]} {self.zone[0]}" for a, b in zip(texts, local, strict=True)]
+            name = plain(self.zone[0])
+            texts = [f"{a} · {b[11:]} {name}" for a, b in zip(texts, local, strict=True)]
         return dict(zip(map(str, range(len(self))), texts, strict=True))
 
     def ticks(self, visible: int, most: int) -> tuple[list[float], list[str]]:
