@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mlcore.errors import RegistryError, UsageError
 from mlcore.models.baselines import Majority, Mechanical, Persistence, SideRate
 from mlcore.models.contract import BaseModel, Model, Stop, Task, cancelled_error, read_description
-from mlcore.models.linear import Linear
+from mlcore.models.linear import Logistic, Ridge
 from mlcore.models.trees import LightGBM
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _BASELINES: tuple[type[BaseModel], ...] = (Majority, Persistence, Mechanical, SideRate)
-_ALL: tuple[type[BaseModel], ...] = (LightGBM, Linear, *_BASELINES)
+_ALL: tuple[type[BaseModel], ...] = (LightGBM, Logistic, Ridge, *_BASELINES)
 _KINDS: dict[str, type[BaseModel]] = {kind.kind: kind for kind in _ALL}
 MODEL_KINDS: tuple[str, ...] = tuple(_KINDS)
 BASELINE_KINDS: tuple[str, ...] = tuple(kind.kind for kind in _BASELINES)
@@ -45,7 +45,7 @@ def make_model(
     seed: int = 0,
     threads: int = 1,
 ) -> BaseModel:
-    """An unfitted model of a kind in `MODEL_KINDS`.
+    """An unfitted model of a kind in `MODEL_KINDS`; the logistic of a regression is its ridge.
 
     Raises
     ------
@@ -60,6 +60,8 @@ def make_model(
             code="E_MODEL_KIND",
             details={"known": list(MODEL_KINDS)},
         )
+    if kind == Logistic.kind and task == "regression":
+        kind = Ridge.kind
     return _KINDS[kind](task=task, classes=classes, params=params, seed=seed, threads=threads)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mlcore.errors import JobError, RegistryError, TooFewBars, UsageError
+from mlcore.models.inputs import Inputs, column_names, feature_matrix, row_weights
 
 __all__ = [
     "FORMAT",
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 Task = Literal["classification", "regression"]
-Inputs = pd.DataFrame | NDArray[np.float64]
 Valid = tuple[Inputs, NDArray[Any]]
 Stop = Callable[[], bool]
 
@@ -120,6 +119,7 @@ class BaseModel(ABC):
 
     kind: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
+    tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
@@ -169,9 +169,9 @@ class BaseModel(ABC):
         TooFewBars
             No row is left.
         """
-        names = _names(X)
-        table, target = _matrix(X, names), self._target(y, len(X))
-        weights = _weights(weight, len(target))
+        names = column_names(X)
+        table, target = feature_matrix(X, names), self._target(y, len(X))
+        weights = row_weights(weight, len(target))
         kept = weights > 0
         if not kept.any():
             raise TooFewBars(
@@ -206,8 +206,9 @@ class BaseModel(ABC):
     ) -> NDArray[np.float64] | None:
         """Parts (n, f + 1) of the margin, the last column the start; None if the kind has none.
 
-        The margin is the log odds of `toward` against `against` (default UP against DOWN where
-        these are classes, else the last class against the first), or a regression's value.
+        The margin is the log odds of `toward` against `against`, or a regression's value. The
+        default is UP against DOWN, WIN against LOSS (the second of two classes against the
+        first), BUY against SELL (the first of more against the second).
         """
         return None
 
@@ -287,10 +288,12 @@ class BaseModel(ABC):
     def _contrast(self, toward: str | None, against: str | None) -> tuple[int, int]:
         """Codes of the two classes a margin compares."""
         names = self.classes_
-        up_down = {"UP", "DOWN"} <= set(names)
-        first = toward or ("UP" if up_down else names[-1])
-        second = against or ("DOWN" if up_down and first != "DOWN" else None)
-        second = second or next(name for name in names if name != first)
+        usual = ("UP", "DOWN") if {"UP", "DOWN"} <= set(names) else names[:2]
+        if len(names) == 2 and usual == names and "UP" not in names:
+            usual = (names[1], names[0])
+        first = toward or usual[0]
+        rest = [name for name in (*usual, *names) if name != first]
+        second = against or rest[0]
         unknown = {first, second} - set(names)
         if unknown or first == second:
             raise UsageError(
@@ -306,7 +309,7 @@ class BaseModel(ABC):
                 f"A model answers once it is fitted – this {self.kind} is not – fit or load it.",
                 code="E_MODEL_UNFITTED",
             )
-        return _matrix(X, self.feature_names)
+        return feature_matrix(X, self.feature_names)
 
     def _target(self, y: Any, rows: int) -> NDArray[np.float64]:
         target = np.asarray(y, dtype=np.float64)
@@ -327,9 +330,10 @@ class BaseModel(ABC):
         return target
 
     def _check_classes(self) -> None:
-        if self.task not in ("classification", "regression"):
+        if self.task not in self.tasks:
             raise UsageError(
-                f"A task is classification or regression – {self.task!r} was given – choose one.",
+                f"A {self.kind} model does {' and '.join(self.tasks)} – {self.task!r} was asked "
+                "for – choose another kind.",
                 code="E_MODEL_TASK",
             )
         distinct = len(set(self.classes_)) == len(self.classes_)
@@ -382,47 +386,3 @@ def read_description(directory: Path) -> dict[str, Any]:
             code="E_MODEL_FORMAT",
         )
     return found
-
-
-def _names(X: Inputs) -> tuple[str, ...]:
-    if isinstance(X, pd.DataFrame):
-        return tuple(str(name) for name in X.columns)
-    return tuple(f"f{i}" for i in range(np.shape(X)[1] if np.ndim(X) == 2 else 0))
-
-
-def _matrix(X: Inputs, names: tuple[str, ...]) -> NDArray[np.float64]:
-    if isinstance(X, pd.DataFrame) and tuple(X.columns) != names:
-        given = [str(name) for name in X.columns]
-        wrong = next((g for g, n in zip(given, names, strict=False) if g != n), "their number")
-        raise UsageError(
-            f"Inputs have the model's {len(names)} columns in its order – {len(given)} were "
-            f"given, first difference: {wrong} – select X[list(model.feature_names)].",
-            code="E_MODEL_COLUMNS",
-        )
-    table = np.ascontiguousarray(X, dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] != len(names):
-        raise UsageError(
-            f"Inputs have the model's {len(names)} columns in its order – an array of shape "
-            f"{table.shape} was given – pass one row a decision.",
-            code="E_MODEL_COLUMNS",
-        )
-    if np.isinf(table).any():
-        column = names[int(np.flatnonzero(np.isinf(table).any(axis=0))[0])]
-        raise UsageError(
-            f"Inputs are finite or missing (NaN) – {column} is infinite – mend that feature.",
-            code="E_MODEL_INPUT",
-        )
-    return table
-
-
-def _weights(weight: Any, rows: int) -> NDArray[np.float64]:
-    if weight is None:
-        return np.ones(rows)
-    weights = np.asarray(weight, dtype=np.float64)
-    if weights.shape != (rows,) or not np.isfinite(weights).all() or (weights < 0).any():
-        raise UsageError(
-            f"Weights are finite, at least 0, one a row – {weights.shape} for {rows} rows was "
-            "given – repair them.",
-            code="E_MODEL_WEIGHT",
-        )
-    return weights

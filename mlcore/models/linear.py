@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.models.classes import ClassPlan
-from mlcore.models.contract import BaseModel
+from mlcore.models.contract import BaseModel, Task
 
-__all__ = ["Linear"]
+__all__ = ["Logistic", "Ridge"]
 
 Floats = NDArray[np.float64]
 _CLIP = 5.0  # standard deviations: one wild input must not carry an answer away
 
 
-class Linear(BaseModel):
-    """L2-penalised logistic regression for classes, ridge for values.
+class Logistic(BaseModel):
+    """L2-penalised logistic regression.
 
     Median and spread of each input are learnt from the training rows; a missing input counts
     as the median. Parameters (`params`): `strength` of the penalty in rows, `least` rows of a
@@ -26,11 +26,11 @@ class Linear(BaseModel):
 
     References
     ----------
-    Hoerl, A. and Kennard, R. (1970), Ridge regression. le Cessie, S. and van Houwelingen, J.
-    (1992), Ridge estimators in logistic regression.
+    le Cessie, S. and van Houwelingen, J. (1992), Ridge estimators in logistic regression.
     """
 
     kind: ClassVar[str] = "logistic"
+    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
     defaults: ClassVar[dict[str, Any]] = {"strength": 50.0, "least": 10, "balance": 0.0}
 
     _plan: ClassPlan | None = None
@@ -81,11 +81,14 @@ class Linear(BaseModel):
         self._solve(self._scaled(X), y, weight)
 
     def _solve(self, table: Floats, y: Floats, weight: Floats) -> None:
-        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.linear_model import Ridge as LeastSquares
 
         strength = float(self.params["strength"])
         if self._plan is None:
-            ridge = Ridge(alpha=strength, solver="cholesky").fit(table, y, sample_weight=weight)
+            ridge = LeastSquares(alpha=strength, solver="cholesky").fit(
+                table, y, sample_weight=weight
+            )
             self._coefficients = np.ascontiguousarray(np.atleast_2d(ridge.coef_))
             self._intercepts = np.atleast_1d(ridge.intercept_).astype(np.float64)
             return
@@ -135,3 +138,15 @@ class Linear(BaseModel):
         table = np.asarray(state["coefficients"], dtype=np.float64)
         self._coefficients = table.reshape(-1, width)
         self._intercepts = np.asarray(state["intercepts"], dtype=np.float64)
+
+
+class Ridge(Logistic):
+    """L2-penalised least squares for values; inputs and files as for `Logistic`.
+
+    References
+    ----------
+    Hoerl, A. and Kennard, R. (1970), Ridge regression.
+    """
+
+    kind: ClassVar[str] = "ridge"
+    tasks: ClassVar[tuple[Task, ...]] = ("regression",)
