@@ -51,6 +51,7 @@ def log_frame(
     changed |= {name: frame[name].astype(bool) for name in _FLAGS}
     changed |= {name: frame[name].map(json.loads) for name in JSON_COLUMNS}
     changed |= {name: _stamps(frame[name]) for name in _INSTANTS}
+    changed["taken"] = frame["taken"].map(lambda value: None if value is None else bool(value))
     return frame.assign(**changed)
 
 

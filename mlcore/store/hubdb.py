@@ -98,6 +98,12 @@ def _mapped(error: sqlite3.Error, name: str) -> StoreError:
     return StoreError(f"{name} keeps its rules – {said} – {cure}.", code=code)
 
 
+def _column(values: tuple[Any, ...]) -> pd.Series:
+    kinds = set(map(type, values))
+    exact = kinds == {int, type(None)} or kinds == {type(None)} or not kinds
+    return pd.Series(list(values), dtype=object if exact else None)
+
+
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to WAL; the first switch of a new file does not wait for others by itself."""
     ends = time.monotonic() + _BUSY_SECONDS
@@ -210,12 +216,17 @@ class HubDB:
             return row
 
     def frame(self, sql: str, params: _Parameters = ()) -> pd.DataFrame:
-        """A SELECT as a frame; columns as selected, NULL becomes None or NaN by column."""
+        """A SELECT as a frame; whole numbers stay whole: with NULLs among them, as objects.
+
+        A float64 column would round instants, whose last digits are nanoseconds. Elsewhere NULL
+        becomes NaN.
+        """
         with self._errors():
             cursor = self._connection().execute(sql, params)
             names = [column[0] for column in cursor.description]
-            rows = [tuple(row) for row in cursor.fetchall()]
-        return pd.DataFrame.from_records(rows, columns=names)
+            rows = cursor.fetchall()
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        return pd.DataFrame({n: _column(v) for n, v in zip(names, columns, strict=True)})
 
     def verify(self) -> list[dict[str, Any]]:
         """Every damage sqlite finds in the file's structure; empty when sound."""
