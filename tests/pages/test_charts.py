@@ -204,7 +204,7 @@ def test_hostile_names_reach_no_chart_as_markup():
             patterns=patterns(frame, HOSTILE),
             indicator=charts.Indicator(name=HOSTILE, values=frame["close"]),
         ),
-        charts.range_chart(frame, marks),
+        charts.range_chart(frame, marks, visible=300),
         charts.importance_chart(inputs(3, HOSTILE), unit=HOSTILE),
         charts.net_r_chart(curve(40), baseline=HOSTILE),
         charts.empty_figure(HOSTILE, 100),
