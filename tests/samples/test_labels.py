@@ -250,6 +250,20 @@ def test_quality_and_r_have_a_row_for_each_side(markets):
     assert {"UP", "DOWN", "AMBIGUOUS"} <= set(table.side.dropna())
 
 
+def test_a_break_without_a_trade_has_no_answer(markets):
+    """A close beyond the range in the window's last bar: there is no next bar to enter."""
+    flat = walk(1, days=1)
+    flat.open[:], flat.close[:], flat.high[:], flat.low[:] = 100, 100, 100.5, 99.5
+    flat.close[95], flat.high[95] = 103, 103
+    for name in ("orb_quality_close", "orb_r_close"):
+        rows = decisions(flat, markets["crypto"], label(name))
+        first = rows[rows["range"] == "utc_0000"]
+        assert first.broke.tolist() == [1, 1]
+        assert first.settled.all()
+        assert first.y.isna().all()
+        assert first.r_taken.tolist() == [0, 0]
+
+
 def test_open_ranges_have_no_answer(markets):
     bars = walk(3).take(slice(0, 288 + 120))
     rows = decisions(bars, markets["crypto"], label("orb_r"))

@@ -137,6 +137,15 @@ def test_a_window_is_over_when_the_calendar_says_shut(markets):
     assert late.status.iloc[-1] == "pending"
 
 
+def test_shut_time_ends_when_the_market_opens_again(markets):
+    """A window over the evening: the bars since the reopening may still arrive."""
+    evening = OpeningRange(name="evening", zone="UTC", open="17:00", window_end="02:00")
+    bars = flat_bars("2025-11-26 00:00", "2025-11-27 18:00")
+    table = opening_ranges(bars, markets["index_futures"], ranges=[evening],
+                           now=at("2025-11-28 03:00"))  # fmt: skip
+    assert table.status.tolist() == ["done", "pending"]
+
+
 def test_since_is_the_tail_of_the_whole(random_bars, markets):
     bars = random_bars(4, days=8)
     since = int(bars.time[1500])

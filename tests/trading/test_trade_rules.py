@@ -166,6 +166,13 @@ def test_an_entry_in_the_last_bar_leaves_at_its_close(trade):
     assert np.isnan(row.mfe)
 
 
+def test_a_window_exit_is_known_at_the_windows_end(trade):
+    """The last bar is missing: the exit is the last close there is, known an hour in."""
+    row = trade((96, 101, 95, 100), *[(100, 102, 99, 101)] * 7, None, QUIET)
+    assert (row.exit_reason, row.exit, row.exit_at) == ("window", 101, bar_start(10))
+    assert row.known_at == row.due_at == bar_start(12)
+
+
 def test_extremes_span_the_bars_after_entry_to_the_exit(trade):
     row = trade((96, 115, 95, 101), (101, 108, 97, 99), (99, 103, 93, 94), (94, 99, 88, 89),
                 (89, 140, 60, 100))  # fmt: skip
