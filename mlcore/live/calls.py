@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,11 +10,21 @@ import pandas as pd
 
 from mlcore.clock import DAY, MINUTE, SECOND, to_timestamp
 from mlcore.config import Market, Settings
+from mlcore.live.shadow import ShadowLog
 from mlcore.market.bars import BarStore
 from mlcore.market.sessions import is_open, local_instants, next_open
 from mlcore.schema import timeframe_width
 
-__all__ = ["Call", "Freshness", "call_of", "freshness", "next_decisions", "range_title"]
+__all__ = [
+    "Call",
+    "Freshness",
+    "call_of",
+    "freshness",
+    "next_decisions",
+    "range_title",
+    "read_calls",
+    "read_settled",
+]
 
 PLACES = {"asia": "Tokyo", "london": "London", "new": "New York", "nse": "NSE", "utc": "UTC"}
 WHAT = {
@@ -145,10 +154,6 @@ class Call:
         return plain
 
 
-def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value else value
-
-
 def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
@@ -174,70 +179,103 @@ def _title(item: str, timeframe: str) -> str:
     return f"{stamp:%d %b %Y}" if timeframe == "1d" else f"bar {stamp:%H:%M}"
 
 
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a Call takes from the log as they are."""
+    texts = ("id", "slot", "symbol", "timeframe", "item", "mode", "role", "version")
+    moments = {n: int(row[n].value) for n in ("decision_at", "due_at", "logged_at")}
+    numbers = {n: _number(row[n]) for n in ("value", "confidence", "stop", "target")}
+    return {
+        **{name: str(row[name]) for name in texts}, **moments, **numbers,
+        "recommendation_id": row["recommendation_id"], "level": row["level"],
+        "simulated": bool(row["simulated"]), "side": int(row["side"]), "phase": int(row["phase"]),
+        "certified": bool(row["certificate_id"]), "abstained": bool(row["abstained"]),
+        "why": row["abstained_why"], "probabilities": row["probabilities"] or {},
+        "taken": None if pd.isna(row["taken"]) else bool(row["taken"]),
+        "reasons": tuple((str(r["text"]), float(r["points"])) for r in row["reasons"] or ()),
+        "r": _number(row["r_taken"]),
+    }  # fmt: skip
+
+
 def call_of(row: Mapping[str, Any], now: int) -> Call:
-    """A row of the log (joined with its outcome, if any) as a Call."""
-    slot, answer = str(row["slot"]), row["answer"]
-    label = slot.split("-", 1)[0]
+    """A row of the log's frame, joined with its first outcome, as a Call."""
+    facts, answer = _facts(row), row["answer"]
+    label = facts["slot"].split("-", 1)[0]
     base = next((k for k in WHAT if label.startswith(k)), label)
-    probabilities = _json(row["probabilities"]) or {}
-    baselines = _json(row["baselines"]) or {}
+    baselines = row["baselines"] or {}
     name, baseline = _best_baseline(baselines, answer)
-    outcome = row.get("outcome_answer")
-    settled = row.get("settled_at") is not None and not pd.isna(row.get("settled_at"))
-    status = "settled" if settled else ("due" if row["due_at"] <= now else "open")
-    probability = _number(probabilities.get(answer)) if answer else None
-    gain = None
-    if settled and outcome is not None and probability is not None and baseline is not None:
-        hit = float(outcome == answer)
-        gain = (baseline - hit) ** 2 - (probability - hit) ** 2
-    reasons = tuple((str(r["text"]), float(r["points"])) for r in _json(row["reasons"]) or [])
+    settled, outcome = bool(row["settled"]), _text(row["outcome"])
+    probability = _number(facts["probabilities"].get(answer)) if answer else None
     values = [v for v in baselines.values() if isinstance(v, int | float)]
     return Call(
-        id=str(row["id"]),
-        recommendation_id=row["recommendation_id"],
-        slot=slot,
-        label=label,
-        symbol=str(row["symbol"]),
-        timeframe=str(row["timeframe"]),
-        simulated=bool(row["simulated"]),
-        item=str(row["item"]),
-        title=_title(str(row["item"]), str(row["timeframe"])),
-        side=int(row["side"]),
-        answer=str(answer) if answer else "no call",
-        what=WHAT.get(base, label),
-        probability=probability,
-        baseline=baseline,
-        baseline_name=name,
-        value=_number(row["value"]),
+        **facts, label=label, title=_title(facts["item"], facts["timeframe"]),
+        answer=str(answer) if answer else "no call", what=WHAT.get(base, label),
+        probability=probability, baseline=baseline, baseline_name=name,
         baseline_value=float(values[0]) if values else None,
-        confidence=_number(row["confidence"]),
-        level=row["level"],
-        taken=None if row["taken"] is None or pd.isna(row["taken"]) else bool(row["taken"]),
-        decision_at=int(row["decision_at"]),
-        due_at=int(row["due_at"]),
-        logged_at=int(row["logged_at"]),
-        mode=str(row["mode"]),
-        role=str(row["role"]),
-        version=str(row["version"]),
-        phase=int(row["phase"]),
-        certified=bool(row["certificate_id"]),
-        abstained=bool(row["abstained"]),
-        why=row["abstained_why"],
-        reasons=reasons,
-        would_change=_would_change(row, base),
-        stop=_number(row["stop"]),
-        target=_number(row["target"]),
-        status=status,
-        outcome=None if outcome is None or pd.isna(outcome) else str(outcome),
-        right=None if outcome is None or pd.isna(outcome) else bool(outcome == answer),
-        brier_gain=gain,
-        r=_number(row.get("r_taken")),
-        probabilities=probabilities,
-    )
+        would_change=_would_change(facts["due_at"], base),
+        status="settled" if settled else ("due" if facts["due_at"] <= now else "open"),
+        outcome=outcome, right=None if outcome is None or not answer else outcome == answer,
+        brier_gain=_brier_gain(probability, baseline, outcome, answer),
+    )  # fmt: skip
 
 
-def _would_change(row: Mapping[str, Any], base: str) -> str:
-    due = to_timestamp(int(row["due_at"]))
+def _brier_gain(
+    probability: float | None, baseline: float | None, outcome: str | None, answer: str | None
+) -> float | None:
+    """How much less the call erred than the baseline, in squared probability."""
+    if probability is None or baseline is None or outcome is None:
+        return None
+    came = float(outcome == answer)
+    return (baseline - came) ** 2 - (probability - came) ** 2
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or pd.isna(value) else str(value)
+
+
+def _calls(frame: pd.DataFrame, now: int) -> list[Call]:
+    rows = frame.to_dict("records")
+    return [call_of({str(k): v for k, v in row.items()}, now) for row in rows]
+
+
+def read_calls(log: ShadowLog, now: int) -> list[Call]:
+    """Logged calls that are open, and where a symbol has none, those of its last logged day.
+
+    Champions' and rules' calls only; newest decision first.
+    """
+    frame = log.frame()
+    frame = frame[frame["role"] != "challenger"]
+    if frame.empty:
+        return []
+    parts = []
+    for _, group in frame.groupby(["symbol", "timeframe"]):
+        last = group["decision_at"].max() - pd.Timedelta(hours=24)
+        recent = group[group["decision_at"] > last]
+        is_open = recent["due_at"] > pd.Timestamp(now, unit="ns", tz="UTC")
+        parts.append(recent[is_open] if is_open.any() else recent)
+    shown = pd.concat(parts).sort_values("decision_at", ascending=False)
+    return _calls(_one_answer(shown), now)
+
+
+def _one_answer(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a question: the newest version's, and a live row before a replayed one."""
+    order = frame.assign(
+        replayed=frame["mode"] == "replay", ruled=frame["role"] == "baseline"
+    ).sort_values(["ruled", "replayed", "sequence"], ascending=[True, True, False])
+    kept = order.drop_duplicates(["slot", "item", "side", "decision_at"])
+    return frame.loc[frame.index.isin(kept.index)]
+
+
+def read_settled(log: ShadowLog, now: int, hours: float) -> list[Call]:
+    """Calls due within the last hours that have an outcome, newest first; replays left out."""
+    frame = log.frame(due_before=now)
+    since = pd.Timestamp(now, unit="ns", tz="UTC") - pd.Timedelta(hours=hours)
+    kept = frame["settled"] & (frame["due_at"] > since) & (frame["mode"] != "replay")
+    kept &= frame["role"] != "challenger"
+    return _calls(frame[kept].sort_values("due_at", ascending=False), now)
+
+
+def _would_change(due_at: int, base: str) -> str:
+    due = to_timestamp(due_at)
     if base.startswith("orb"):
         return f"nothing: decided once, at the range's end; the answer is due {due:%H:%M} UTC"
     return f"the next bar brings a call of its own; this answer is due {due:%d %b %H:%M} UTC"

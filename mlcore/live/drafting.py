@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,10 +232,9 @@ def rule_drafts(rows: Rows, who: Answerer, why: str, snapshot: int | None) -> li
     For the first break the rule is the mechanical baseline; for other targets it abstains.
     """
     drafts = []
-    known: Mapping[str, Any] = rows.frame
     for i in range(len(rows.X)):
         common = _common(rows, i, who, snapshot, False)
-        up = float(known["p_up"].iloc[i]) if "p_up" in rows.frame else np.nan
+        up = float(rows.frame["p_up"].iloc[i]) if "p_up" in rows.frame else np.nan
         if who.label.base != "orb_direction" or not np.isfinite(up):
             drafts.append(Draft(**common, abstained=True, abstained_why=why))
             continue

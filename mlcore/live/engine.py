@@ -30,6 +30,10 @@ CACHED = 4096
 PARTS = ("orb_direction", "orb_quality", "orb_r", "signal")
 
 
+def _some(rows: Rows, where: np.ndarray) -> Rows:
+    return Rows(rows.X[where], rows.names, rows.frame.iloc[where].reset_index(drop=True))
+
+
 class Engine:
     """Answers slots from hot windows; every answer is cached until a new bar arrives.
 
@@ -221,7 +225,7 @@ class Engine:
         for number in np.unique(fold[asked & (fold >= 0)]).tolist():
             where = np.flatnonzero(asked & (fold == number))
             drafts += draft_rows(
-                rows.take(where), package.folds[number], who, fold=number, replay=True,
+                _some(rows, where), package.folds[number], who, fold=number, replay=True,
                 snapshot=mark[2],
             )  # fmt: skip
         return drafts, int((asked & (fold < 0)).sum())

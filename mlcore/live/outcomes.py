@@ -12,7 +12,7 @@ from mlcore.clock import DAY, NAT
 from mlcore.config import Settings
 from mlcore.live.draft import Outcome, Prediction
 from mlcore.market.bars import BarStore
-from mlcore.samples.dataset import rows_at, window_bars
+from mlcore.samples.decisions import decisions
 from mlcore.samples.labels import label
 from mlcore.schema import Slot, timeframe_width
 
@@ -27,17 +27,17 @@ def outcomes_of(
     """Outcomes of one slot's predictions; those whose bars are not there yet are left out."""
     question = label(slot.label)
     market = store.market_of(slot.symbol)
-    need = max(window_bars(question, (), market, slot.timeframe), 50)
     first = min(p.decision_at for p in predictions)
-    start = first - max(3 * need * timeframe_width(slot.timeframe), 3 * DAY)
+    # a signal's barriers need a thousand bars before it, a range the day that it opens
+    start = first - max(1200 * timeframe_width(slot.timeframe) * 2, 10 * DAY)
     bars = store.read(slot.symbol, slot.timeframe, start=start)
-    rows = rows_at(bars, market, question, features=(), settings_orb=settings.orb)
+    frame = decisions(bars, market, question, orb=settings.orb)
     snapshot = store.last(slot.symbol, slot.timeframe)[2]
-    settled = rows.frame[rows.frame["settled"].to_numpy(bool)]
+    settled = frame[frame["settled"].to_numpy(bool)]
     keys = pd.MultiIndex.from_arrays([settled["item"], settled["side"], settled["decision_at"]])
     asked = pd.MultiIndex.from_tuples([(p.item, p.side, p.decision_at) for p in predictions])
     where = keys.get_indexer(asked)
-    records = settled.to_dict("records")
+    records = [{str(k): v for k, v in row.items()} for row in settled.to_dict("records")]
     return [
         _outcome(prediction, records[i], question.classes, snapshot)
         for prediction, i in zip(predictions, where.tolist(), strict=True)

@@ -18,7 +18,7 @@ __all__ = ["BASELINE_INPUTS", "put_into_words", "reasons_from"]
 
 LISTED = 4
 BASELINE_INPUTS = {
-    "orb_direction": frozenset({"range_close_position"}),
+    "orb_direction": frozenset({"close_position"}),
 }
 """Per target, the inputs from which its baseline is made."""
 
@@ -40,7 +40,8 @@ def _slope(start: np.ndarray, margin: np.ndarray) -> np.ndarray:
     low, high = 1 / (1 + np.exp(-start)), 1 / (1 + np.exp(-margin))
     gap = margin - start
     flat = np.abs(gap) < 1e-9
-    return 100.0 * np.where(flat, high * (1 - high), (high - low) / np.where(flat, 1.0, gap))
+    slope = np.where(flat, high * (1 - high), (high - low) / np.where(flat, 1.0, gap))
+    return np.asarray(100.0 * slope)
 
 
 def reasons_from(

@@ -35,7 +35,7 @@ def verify(home: Home) -> dict[str, Any]:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [] if frame.empty else frame.to_dict("records")
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def health(home: Home) -> dict[str, Any]:

@@ -61,11 +61,11 @@ def tick(home: Home) -> dict[str, Any]:
 
 def settle(home: Home) -> dict[str, Any]:
     """Attach an outcome to every call whose time is due and whose bars are there."""
-    return home.log.settle(home.now(), home.engine.outcomes)
+    return home.log.settle(home.now(), home.engine.outcomes).as_dict()
 
 
 def replay(home: Home, slot: str, days: int) -> dict[str, Any]:
-    """Answer the last `days` days of a slot by its champion's fold models, and settle them.
+    """Answer the last `days` days of a slot's bars by its champion's fold models, and settle them.
 
     Raises
     ------
@@ -79,8 +79,9 @@ def replay(home: Home, slot: str, days: int) -> dict[str, Any]:
             f"A replay needs a champion – {slot} has none – train one and promote it.",
             code="E_REGISTRY_NO_CHAMPION",
         )
-    since = home.now() - days * DAY
-    drafts, unanswered = home.engine.replay_drafts(where, version, since, home.now())
+    newest = home.engine.newest_readable(where.symbol, where.timeframe) or home.now()
+    end = min(home.now(), newest)
+    drafts, unanswered = home.engine.replay_drafts(where, version, end - days * DAY, end + 1)
     before = home.log.head()[0]
     made = home.log.record_many(drafts)
     new = sum(1 for row in made if row.sequence > before)

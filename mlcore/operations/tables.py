@@ -33,9 +33,8 @@ def session_frame(
     bars = _bars(home, symbol, timeframe, days)
     orb = home.settings.orb.model_copy(update={"mode": mode})
     table = opening_ranges(bars, home.store.market_of(symbol), orb)
-    extra = [c for c in ("status",) if c in table]
-    done = table if days is not None else table[table["status"] == "done"]
-    return done[[*SESSION_COLUMNS, *extra]].reset_index(drop=True)
+    columns = [*SESSION_COLUMNS, "status"] if days is not None else list(SESSION_COLUMNS)
+    return table[columns].reset_index(drop=True)
 
 
 def _bars(home: Home, symbol: str, timeframe: str, days: int | None) -> Bars:

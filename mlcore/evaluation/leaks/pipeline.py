@@ -15,11 +15,16 @@ __all__ = ["FoldLike", "prove_pipeline"]
 class FoldLike(Protocol):
     """Row positions of one fold."""
 
-    train: np.ndarray
-    test: np.ndarray
+    @property
+    def train(self) -> np.ndarray:
+        """Training rows."""
+
+    @property
+    def test(self) -> np.ndarray:
+        """Test rows."""
 
 
-Fit = Callable[[np.ndarray, np.ndarray, FoldLike], Callable[[np.ndarray], np.ndarray]]
+Fit = Callable[[np.ndarray, np.ndarray, Any], Callable[[np.ndarray], np.ndarray]]
 """(X of all rows, y of all rows, fold) → a function from inputs to answers."""
 
 

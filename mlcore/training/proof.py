@@ -1,0 +1,128 @@
+"""The leak certificate of a training run: its inputs and its pipeline, proved on its own bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlcore.clock import DAY
+from mlcore.config import ORB, Market
+from mlcore.evaluation.crossfit import fit_fold
+from mlcore.evaluation.leaks import (
+    Certificate,
+    Proof,
+    Table,
+    certify,
+    prove_features,
+    prove_pipeline,
+)
+from mlcore.features import catalogue
+from mlcore.models.contract import Model
+from mlcore.samples.dataset import Dataset, Rows, rows_at, window_bars
+from mlcore.samples.labels import Label
+from mlcore.samples.splits import Fold
+from mlcore.schema import Bars
+
+__all__ = ["DECISIONS", "Subject", "certificate_of", "prove_inputs", "prove_run"]
+
+DECISIONS = 120
+EDGES = 20
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is proved: the question, its inputs, and the bars they are made from."""
+
+    bars: Bars
+    market: Market
+    label: Label
+    features: tuple[str, ...]
+    orb: ORB
+
+    def rows(self, bars: Bars, at: int | None = None) -> Rows:
+        """Rows of other bars of the same market."""
+        return rows_at(
+            bars, self.market, self.label, features=self.features, at=at, settings_orb=self.orb
+        )
+
+
+def _table(rows: Rows) -> Table:
+    frame = rows.frame
+    key = frame["item"].astype(str) + "|" + frame["side"].astype(int).astype(str)
+    return Table(
+        frame["decision_at"].to_numpy(np.int64), key.to_numpy(dtype=object), rows.names, rows.X,
+        frame["y"].to_numpy(np.float64),
+    )  # fmt: skip
+
+
+def _edges(decision_at: np.ndarray, zone: str) -> np.ndarray:
+    """Decisions in the weeks in which a clock of the market's sessions changes."""
+    changes = []
+    for place in {zone, "America/New_York", "Europe/London"}:
+        local = pd.to_datetime(decision_at, utc=True).tz_convert(place).tz_localize(None)
+        offset = local.asi8 - pd.to_datetime(decision_at, utc=True).asi8
+        changes.append(np.flatnonzero(np.diff(offset) != 0) + 1)
+    found = np.unique(np.concatenate(changes)) if changes else np.empty(0, dtype=np.int64)
+    first = np.unique(decision_at[found]) if len(found) else np.empty(0, dtype=np.int64)
+    edges = np.unique(decision_at)
+    monday = edges[np.flatnonzero(np.diff(edges) > DAY) + 1]
+    return np.concatenate([first, monday])[:EDGES]
+
+
+def prove_inputs(
+    subject: Subject, *, decisions: int = DECISIONS, seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Proof:  # fmt: skip
+    """Prove that no input of the subject's rows moves when only the future moves."""
+    known = catalogue()
+    need = window_bars(subject.label, subject.features, subject.market, subject.bars.timeframe)
+    ahead = max(64, 2 * DAY // subject.bars.width)
+    span = need + 40 * ahead
+    bars = subject.bars.take(slice(-(span + 20_000), None))
+    edges = _edges(subject.rows(bars).frame["decision_at"].to_numpy(np.int64), subject.market.zone)
+
+    def build(some: Bars) -> Table:
+        return _table(subject.rows(some))
+
+    def serve(some: Bars, at: int) -> Table:
+        table = _table(subject.rows(some, at))
+        here = table.decision_at == at
+        return Table(table.decision_at[here], table.key[here], table.names, table.X[here])
+
+    return prove_features(
+        build, bars, decisions=decisions, context=2 * need, ahead=ahead, edges=edges.tolist(),
+        serve=serve, tolerance={n: known[n].tolerance for n in subject.features},
+        short_history=need, seed=seed, progress=progress,
+    )  # fmt: skip
+
+
+def prove_run(
+    dataset: Dataset, folds: list[Fold], make: Callable[[int], Model], *, seed: int
+) -> Proof:
+    """Prove that no fold learned from a row outside its training rows."""
+
+    def fit(X: np.ndarray, y: np.ndarray, fold: Any) -> Callable[[np.ndarray], np.ndarray]:
+        other = replace(dataset, X=pd.DataFrame(X, columns=list(dataset.names)), y=y)
+        fitted = fit_fold(other, fold, make, seed=seed)
+        limit = 0.0 if fitted.threshold is None else np.nan_to_num(fitted.threshold, posinf=9e9)
+
+        def answer(probe: np.ndarray) -> np.ndarray:
+            told = fitted.answer(probe, {})[1].reshape(len(probe), -1)
+            return np.column_stack([told, np.full(len(probe), limit)])
+
+        return answer
+
+    return prove_pipeline(
+        fit, dataset.X.to_numpy(np.float64), np.asarray(dataset.y, np.float64), folds,
+        day=dataset.rows["day"].to_numpy(np.int64), decision_at=dataset.decision_at,
+        due_at=dataset.due_at, seed=seed,
+    )  # fmt: skip
+
+
+def certificate_of(proofs: list[Proof], subject: Mapping[str, Any]) -> Certificate:
+    """The certificate of proofs without findings (LeakFound otherwise)."""
+    return certify(proofs, dict(subject))
