@@ -43,6 +43,7 @@ NOT_COMPUTED = {
     "paths": "combinatorial purged paths were not asked for",
     "placebo": "no run on shuffled labels was asked for",
 }
+_FOLD_DRAWS = 400  # of the intervals beside each fold
 _SHIPPED = (
     "Figures describe the procedure, each row answered by a model that had not seen it. The "
     "shipped fit uses all rows up to the cut."
@@ -108,7 +109,7 @@ def model_card(
         "dates": _dates(dataset, crossfit),
         **_scores(label, scored, paired),
         "net_r": net,
-        "folds": _folds(dataset, crossfit),
+        "folds": [_fold(dataset, crossfit, fold, options) for fold in crossfit.folds],
         "trials": asdict(counted),
         "seed": seed,
         "bootstrap": {"draws": draws, "unit": "trading day", "kind": "circular block, percentile"},
@@ -291,23 +292,45 @@ def _dates(dataset: Sampled, crossfit: CrossFit) -> dict[str, str | None]:
     }
 
 
-def _folds(dataset: Sampled, crossfit: CrossFit) -> list[dict[str, Any]]:
-    return [_fold(dataset, crossfit, fold) for fold in crossfit.folds]
-
-
-def _fold(dataset: Sampled, crossfit: CrossFit, done: FoldFit) -> dict[str, Any]:
-    here = np.flatnonzero(crossfit.fold == done.fold.index)
-    at, fold, fitted = crossfit.rows[here], done.fold, done.fitted
-    y = np.asarray(dataset.y, dtype=np.float64)[at]
-    paired = compare(
+def _compared(dataset: Sampled, crossfit: CrossFit, here: NDArray[np.int64]) -> Paired:
+    """The comparison over some of the scored rows, by position."""
+    at = crossfit.rows[here]
+    return compare(
         dataset.label,
         dataset.rows.iloc[at],
-        y,
+        np.asarray(dataset.y, dtype=np.float64)[at],
         crossfit.answer[here],
         {name: stated[here] for name, stated in crossfit.baselines.items()},
         None if crossfit.taken is None else crossfit.taken.take(here),
         None if crossfit.every is None else crossfit.every.take(here),
     )
+
+
+def _fold_figures(
+    one: Paired, so_far: Paired, options: Mapping[str, Any]
+) -> dict[str, float | int]:
+    """A fold's difference and that of all folds up to it, against the best baseline so far."""
+    drawn = {**options, "draws": _FOLD_DRAWS}
+    here = one.difference(**drawn, against=so_far.best)
+    pooled = so_far.difference(**drawn)
+    return {
+        "difference": here.value,
+        "low": here.low,
+        "high": here.high,
+        "pooled_n": so_far.n,
+        "pooled_difference": pooled.value,
+        "pooled_low": pooled.low,
+        "pooled_high": pooled.high,
+    }
+
+
+def _fold(
+    dataset: Sampled, crossfit: CrossFit, done: FoldFit, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    here = np.flatnonzero(crossfit.fold == done.fold.index)
+    fold, fitted = done.fold, done.fitted
+    paired = _compared(dataset, crossfit, here)
+    so_far = _compared(dataset, crossfit, np.flatnonzero(crossfit.fold <= fold.index))
     best, few = paired.best, paired.n < MINIMUM_OUTCOMES
     threshold = "none" if fitted.threshold == np.inf else fitted.threshold
     return {
@@ -323,6 +346,7 @@ def _fold(dataset: Sampled, crossfit: CrossFit, done: FoldFit) -> dict[str, Any]
         "value": None if few else paired.value,
         "baseline": best,
         "baseline_value": None if few or best is None else paired.values[best],
+        **_fold_figures(paired, so_far, options),
         "kept": fitted.model.curves.get("kept"),
         "threshold": threshold,
         "calibration": fitted.calibrator.to_json(),
