@@ -10,12 +10,18 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from mlcore.errors import ConfigError, UsageError
 from mlcore.schema import check_symbol
@@ -130,8 +136,12 @@ class Edge(_Value):
     skill: float = 0.01
 
 
-class Settings(_Value):
+class Settings(BaseSettings):
     """Everything a home can be told; a value, hashed into cards and log rows."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="OPENRANGE_", env_nested_delimiter="__"
+    )
 
     home: Path
     seed: int = 7
@@ -143,6 +153,14 @@ class Settings(_Value):
     worth: Edge = Edge()
     markets: dict[str, Market]
     symbols: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("markets", mode="before")
+    @classmethod
+    def _name(cls, markets: Any) -> Any:
+        """A market is named by its section."""
+        if not isinstance(markets, dict):
+            return markets
+        return {k: {**v, "name": k} if isinstance(v, dict) else v for k, v in markets.items()}
 
     @property
     def data(self) -> Path:
@@ -178,72 +196,56 @@ class Settings(_Value):
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        inner = merged.get(key)
-        both = isinstance(inner, dict) and isinstance(value, Mapping)
-        merged[key] = _merge(inner, value) if both else value  # type: ignore[arg-type]
-    return merged
+class _TomlFile(TomlConfigSettingsSource):
+    """One TOML file; a broken one is an error with its line, not a silence."""
 
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path.name} is TOML – it cannot be read: {error} – mend that line, nothing was "
-            "changed.",
-            code="E_CONFIG_TOML",
-        ) from error
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, text in environ.items():
-        if not key.startswith("OPENRANGE_") or key == "OPENRANGE_HOME":
-            continue
-        parts = key.removeprefix("OPENRANGE_").lower().split("__")
+    def _read_file(self, file_path: Path) -> dict[str, Any]:
         try:
-            value: Any = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        for part in reversed(parts):
-            value = {part: value}
-        found = _merge(found, value)
-    return found
+            return tomllib.loads(file_path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{file_path.name} is TOML – it cannot be read: {error} – mend that line, "
+                "nothing was changed.",
+                code="E_CONFIG_TOML",
+            ) from error
 
 
-def load_settings(
-    home: Path | str | None = None, environ: Mapping[str, str] | None = None
-) -> Settings:
+def _root(home: Path | str | None) -> Path:
+    project = Path(__file__).resolve().parent.parent
+    return Path(home or os.environ.get("OPENRANGE_HOME") or project).expanduser().resolve()
+
+
+def load_settings(home: Path | str | None = None) -> Settings:
     """Settings of a home: defaults, its `openrange.toml`, then `OPENRANGE_*` variables.
 
     Parameters
     ----------
     home
         Folder with `data/` and `registry/`; default `OPENRANGE_HOME`, then the project folder.
-    environ
-        The environment, passed in by tests.
 
     Raises
     ------
     ConfigError
         A value that does not fit; the message names the field.
     """
-    environ = os.environ if environ is None else environ
-    project = Path(__file__).resolve().parent.parent
-    root = Path(home or environ.get("OPENRANGE_HOME") or project).expanduser().resolve()
-    packaged = _read_toml(Path(__file__).with_name("markets.toml"))
-    values: dict[str, Any] = {"markets": packaged}
-    file = root / "openrange.toml"
-    if file.is_file():
-        values = _merge(values, _read_toml(file))
-    values = _merge(values, _from_environment(environ))
-    values["markets"] = {k: {**v, "name": k} for k, v in values["markets"].items()}
+    root = _root(home)
+    files = (root / "openrange.toml", Path(__file__).with_name("markets.toml"))
+
+    class _Here(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings, env_settings, *(_TomlFile(settings_cls, f) for f in files))
+
     try:
-        settings = Settings(home=root, **values)
-    except (ValidationError, TypeError) as error:
+        settings = _Here(home=root)  # type: ignore[call-arg]  # the rest comes from files
+    except (ValidationError, SettingsError) as error:
         raise ConfigError(
             f"The configuration holds together – it does not: {error} – mend openrange.toml or "
             "the OPENRANGE_ variable named above.",

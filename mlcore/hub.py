@@ -6,6 +6,7 @@ Nouns that come out of it are re-exported here, so that a page imports `mlcore.h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +169,10 @@ class Hub:
     def demo(self, *, if_empty: bool = False, in_background: bool = False) -> dict[str, Any]:
         """Demo markets; trained and promoted in SIMULATED slots only."""
         from mlcore.operations.demo import make_demo
+        from mlcore.operations.work import start_job
 
-        return make_demo(self.home, if_empty=if_empty, in_background=in_background)
+        later = partial(start_job, self.home, "demo", {}) if in_background else None
+        return make_demo(self.home, if_empty=if_empty, train_later=later)
 
     # --- calls ----------------------------------------------------------------------------
     def tick(self) -> dict[str, Any]:

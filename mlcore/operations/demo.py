@@ -73,14 +73,14 @@ def train_demo(home: Home, progress: Progress = _quiet) -> dict[str, Any]:
     return {"trained": made}
 
 
-def make_demo(home: Home, *, if_empty: bool, in_background: bool) -> dict[str, Any]:
-    """Bars now; training now or in a child; nothing where bars are and `if_empty` is set."""
-    from mlcore.operations.work import start_job
-
+def make_demo(
+    home: Home, *, if_empty: bool, train_later: Callable[[], str] | None
+) -> dict[str, Any]:
+    """Bars now; training now, or later by a job; nothing where bars are and `if_empty` is set."""
     if if_empty and len(home.store.symbols()):
         return {"bars": {}, "note": "this home has bars already; nothing was added"}
     rows = make_bars(home)
     tick(home)
-    if in_background:
-        return {"bars": rows, "job": start_job(home, "demo", {})}
+    if train_later is not None:
+        return {"bars": rows, "job": train_later()}
     return {"bars": rows, **train_demo(home)}
