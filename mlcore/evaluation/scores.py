@@ -229,11 +229,20 @@ def calibration_curve(scored: Scored, bins: int = 10) -> dict[str, Any]:
     counts = np.bincount(place, minlength=bins)
     parts = [
         {"low": i / bins, "high": (i + 1) / bins, "n": int(counts[i]),
-         "stated": float(stated[place == i].mean()), "seen": float(came[place == i].mean())}
+         "stated": float(stated[place == i].mean()), **_seen(scored.days, came, place == i)}
         for i in np.flatnonzero(counts).tolist()
     ]  # fmt: skip
     error = expected_calibration_error(came, stated, bins) if n >= MINIMUM_OUTCOMES else math.nan
     return {"of": of, "n": n, "ece": error, "bins": parts if n >= MINIMUM_OUTCOMES else []}
+
+
+def _seen(days: Days, came: Floats, inside: NDArray[np.bool_]) -> dict[str, float]:
+    """How often it came among some rows; the interval only from 30 rows on."""
+    within = inside.astype(np.float64)
+    found = Figure(float(came[inside].mean()), math.nan, math.nan)
+    if within.sum() >= MINIMUM_OUTCOMES:
+        found = ratio_figure(days, came * within, within)
+    return {"seen": found.value, "seen_low": found.low, "seen_high": found.high}
 
 
 def _average(values: Floats) -> float:
