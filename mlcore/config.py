@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import tomllib
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -199,7 +200,7 @@ class Settings(BaseSettings):
 class _TomlFile(TomlConfigSettingsSource):
     """One TOML file; a broken one is an error with its line, not a silence."""
 
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         try:
             return tomllib.loads(file_path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
