@@ -20,7 +20,9 @@ from mlcore.live.calls import Call, Freshness
 from mlcore.operations.home import Home
 from mlcore.schema import TIMEFRAMES, Slot
 
-__all__ = ["TIMEFRAMES", "Call", "Freshness", "Hub", "Job", "Market", "OpenrangeError", "Settings"]
+__all__ = [
+    "TIMEFRAMES", "Call", "Freshness", "Hub", "Job", "Market", "OpenrangeError", "Settings", "Slot",
+]  # fmt: skip
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -192,6 +194,12 @@ class Hub:
         from mlcore.operations.shadowing import replay_all
 
         return replay_all(self.home, slot, days)
+
+    def start_replay(self, slot: str, days: int) -> str:
+        """Start a replay of a slot in a child; its job id."""
+        from mlcore.operations.work import start_job
+
+        return start_job(self.home, "replay", {"slot": slot, "days": days})
 
     def calls(self) -> list[Call]:
         """Logged calls of the present trading day, or of the last one there is."""
