@@ -60,5 +60,5 @@ def test_a_mistake_is_named(tmp_path, text, said):
 
 
 def test_an_unknown_market_lists_the_known(tmp_path):
-    with pytest.raises(UsageError, match="A market is one of crypto, .* 'mars' was given"):
+    with pytest.raises(UsageError, match=r"A market is one of crypto, .* 'mars' was given"):
         load_settings(tmp_path).market("mars")

@@ -40,7 +40,7 @@ def test_a_version_is_a_time_and_a_hash():
 
 
 def test_an_unknown_timeframe_lists_the_known():
-    with pytest.raises(UsageError, match="A timeframe is one of 1m, 5m, .* '7m' was given"):
+    with pytest.raises(UsageError, match=r"A timeframe is one of 1m, 5m, .* '7m' was given"):
         timeframe_width("7m")
 
 
