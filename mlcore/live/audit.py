@@ -15,6 +15,11 @@ _CHAINS = {
     "outcomes": (chain.OUTCOME_COLUMNS, "settled_at", "revision"),
 }
 _BATCH = 5_000
+_HIDDEN = "it is listed as open and settled at once, or as neither"
+_OPEN_FAULTS = """
+SELECT sequence FROM predictions p WHERE (SELECT 1 FROM open_calls c WHERE c.sequence = p.sequence)
+  IS NOT NULL = EXISTS (SELECT 1 FROM outcomes o WHERE o.prediction_id = p.id)
+"""
 
 
 def audit(db: HubDB, sealed: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
@@ -31,7 +36,7 @@ def audit(db: HubDB, sealed: Iterable[Mapping[str, Any]] = ()) -> list[dict[str,
     for table in _CHAINS:
         wanted = [seal for seal in seals if seal.get("chain", "predictions") == table]
         found += _audit_chain(db, table, wanted)
-    return found
+    return found + [_fault("predictions", row[0], _HIDDEN) for row in db.query(_OPEN_FAULTS)]
 
 
 def _audit_chain(db: HubDB, table: str, seals: list[Mapping[str, Any]]) -> list[dict[str, Any]]:

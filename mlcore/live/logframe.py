@@ -32,7 +32,12 @@ _NUMBERS = ("value", "value_low", "value_high", "confidence", "threshold", "nove
 
 
 def log_frame(
-    db: HubDB, *, slot: str | None = None, mode: str | None = None, due_before: Any = None
+    db: HubDB,
+    *,
+    slot: str | None = None,
+    mode: str | None = None,
+    due_before: Any = None,
+    parsed: bool = True,
 ) -> pd.DataFrame:
     """Predictions (of a slot, of a mode, due at or before an instant) with their first outcomes.
 
@@ -43,13 +48,14 @@ def log_frame(
         `y`, `outcome` (the class that came true), `broke`, `r_gross`, `r_taken`, `mfe`, `mae`,
         `exit_reason`, `known_at`, `settled_at`, `revised` (a later revision changed the outcome;
         the first is shown). Instants are datetime64[ns, UTC], numbers float64 with NaN where
-        missing, structures parsed.
+        missing. Structures are parsed, or canonical JSON text where `parsed` is False (exports).
     """
     due = None if due_before is None else to_instant(due_before)
     frame = db.frame(_SELECT, {"slot": slot, "mode": mode, "due": due})
     changed: dict[str, Any] = {name: frame[name].astype("float64") for name in _NUMBERS}
     changed |= {name: frame[name].astype(bool) for name in _FLAGS}
-    changed |= {name: frame[name].map(json.loads) for name in JSON_COLUMNS}
+    if parsed:
+        changed |= {name: frame[name].map(json.loads) for name in JSON_COLUMNS}
     changed |= {name: _stamps(frame[name]) for name in _INSTANTS}
     changed["taken"] = frame["taken"].map(lambda value: None if value is None else bool(value))
     return frame.assign(**changed)

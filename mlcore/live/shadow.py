@@ -40,7 +40,7 @@ _BY_KEY = (
     "AND item = ? AND side = ? AND decision_at = ? AND (mode = 'replay') = ?"
 )
 _UNSETTLED = (
-    "due_at <= :now AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.prediction_id = p.id) "
+    "p.sequence IN (SELECT sequence FROM open_calls WHERE due_at <= :now) "
     "AND (:slot IS NULL OR slot = :slot) AND (:mode IS NULL OR mode = :mode)"
 )
 _COMPARED = ("y", "answer", "broke", "r_gross", "r_taken", "mfe", "mae", "exit_reason")
@@ -312,10 +312,15 @@ class ShadowLog:
         return [chain.outcome(row) for row in rows]
 
     def frame(
-        self, slot: str | None = None, mode: str | None = None, due_before: Any = None
+        self,
+        slot: str | None = None,
+        mode: str | None = None,
+        due_before: Any = None,
+        *,
+        parsed: bool = True,
     ) -> pd.DataFrame:
         """Predictions joined with their first outcomes, by `due_at`; see `log_frame`."""
-        return log_frame(self._db, slot=slot, mode=mode, due_before=due_before)
+        return log_frame(self._db, slot=slot, mode=mode, due_before=due_before, parsed=parsed)
 
     # the chain ------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from mlcore.errors import StoreError
 
 __all__ = ["APPEND_ONLY", "SCHEMA_VERSION", "HubDB", "canonical_json", "json_ready"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPEND_ONLY = (
     "imports",
     "predictions",

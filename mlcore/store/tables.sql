@@ -1,4 +1,4 @@
--- hub.sqlite, version 1. Instants are int64 nanoseconds UTC, structures canonical JSON text,
+-- hub.sqlite, layout 2. Instants are int64 nanoseconds UTC, structures canonical JSON text,
 -- feature values and daily series little-endian float64 (days: int64) blobs.
 -- Append-only tables refuse UPDATE and DELETE by trigger (bottom of this file).
 
@@ -53,6 +53,21 @@ CREATE TABLE IF NOT EXISTS outcomes (
   snapshot INTEGER, details TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL,
   UNIQUE (prediction_id, revision)
 ) STRICT;
+
+-- derived: the calls without an outcome, so that settling costs what is open, not what ever was
+CREATE TABLE IF NOT EXISTS open_calls (
+  sequence INTEGER PRIMARY KEY, due_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS open_calls_due ON open_calls (due_at);
+INSERT OR IGNORE INTO open_calls SELECT sequence, due_at FROM predictions p
+  WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.prediction_id = p.id);
+CREATE TRIGGER IF NOT EXISTS predictions_open AFTER INSERT ON predictions BEGIN
+  INSERT INTO open_calls VALUES (NEW.sequence, NEW.due_at);
+END;
+CREATE TRIGGER IF NOT EXISTS outcomes_close AFTER INSERT ON outcomes BEGIN
+  DELETE FROM open_calls
+    WHERE sequence = (SELECT sequence FROM predictions WHERE id = NEW.prediction_id);
+END;
 
 CREATE TABLE IF NOT EXISTS seals (
   id INTEGER PRIMARY KEY, sealed_at INTEGER NOT NULL, chain TEXT NOT NULL

@@ -514,6 +514,21 @@ def test_a_copied_database_without_its_tail_shows(world, tmp_path):
     assert "the tail is cut off" in old.log.verify([head])[0]["problem"]
 
 
+def test_a_call_hidden_from_settling_shows(filled):
+    filled.log.record(draft("open"))
+    with filled.db.transaction() as db:
+        db.execute("DELETE FROM open_calls")
+    assert [(p["sequence"], p["problem"]) for p in filled.log.verify()] == [
+        (7, "it is listed as open and settled at once, or as neither")
+    ]
+
+
+def test_an_export_keeps_structures_as_text(world):
+    world.log.record(draft())
+    frame = world.log.frame(parsed=False)
+    assert frame["probabilities"].tolist() == ['{"DOWN":0.375,"UP":0.625}']
+
+
 def test_the_log_refuses_changes(world):
     world.log.record(draft())
     with pytest.raises(StoreError, match="predictions is append-only"):
