@@ -76,7 +76,7 @@ def _template() -> go.layout.Template:
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": words,
             "colorway": [TOKENS[name] for name in COLORWAY],
-            "xaxis": _axis(),
+            "xaxis": {**_axis(), "tickangle": 0},
             "yaxis": _axis(),
             "margin": {"l": 52, "r": 12, "t": 10, "b": 34},
             "hovermode": "x unified",
@@ -181,12 +181,12 @@ def thin_rows(count: int, most: int, *, log: bool = False) -> np.ndarray:
 
 
 def round_ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten inside a span, roughly `about` of them."""
+    """Multiples of 1, 2, 4 or 5 times a power of ten inside a span, roughly `about` of them."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return [low] if math.isfinite(low) else []
     rough = (high - low) / max(1, about)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(s for s in (1, 2, 5, 10) if s * power >= rough * (1 - 1e-9)) * power
+    step = next(s for s in (1, 2, 4, 5, 10) if s * power >= rough * (1 - 1e-9)) * power
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [index * step for index in range(first, last + 1)]
 

@@ -271,7 +271,7 @@ def _log_axis(
     figure: go.Figure, first: float, until: float, extra: Sequence[float], phone: bool
 ) -> None:
     """Counts on a log axis; the present n and the needed one are ticks of their own."""
-    steps = [m * 10**p for p in range(1, 9) for m in (1, 2, 5)]
+    steps = [m * 10**p for p in range(1, 9) for m in ((1, 5) if phone else (1, 2, 5))]
     own = [value for value in extra if first <= value <= until]
     near = 1.55 if phone else 1.28
     free = [s for s in steps if all(max(s / v, v / s) > near for v in own)]

@@ -6,6 +6,7 @@ seen on the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -276,7 +277,7 @@ def _layout(
         figure.update_layout(yaxis3={**side, "domain": panes["indicator"], "nticks": 4})
         if guides:
             figure.update_layout(yaxis3_tickvals=list(guides))
-    if view.axis.zone and any(":" in text for text in texts):
+    if view.axis.zone and any(re.match(r"(<b>.*</b> )?\d\d:", text) for text in texts):
         _name_clocks(figure, view.axis.zone[0])
 
 

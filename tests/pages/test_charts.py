@@ -292,6 +292,9 @@ def test_ticks_of_daily_bars_are_dates():
     _, texts = axis.ticks(188, 9)
     assert all(re.match(r"[A-Z][a-z]{2}<br>.*20\d\d", text) for text in texts)
     assert axis.labels()["0"] == "2026-11-16"
+    figures = charts.candle_chart(bars(400, step="1D")), charts.candle_chart(bars(400))
+    named = [any("New York" in n.text for n in f.layout.annotations) for f in figures]
+    assert named == [False, True]
 
 
 # --- thinning
