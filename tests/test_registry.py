@@ -138,6 +138,17 @@ def test_a_certificate_keeps_its_report(registry, certificate):
     assert registry.certificate("none") is None
 
 
+def test_a_certificate_holds_for_its_subject_and_its_code_alone(registry, certificate):
+    asked = {"set_id": "opening_range", "code_hash": "c" * 64}
+    assert registry.valid_certificate(SLOT, **asked) == certificate
+    assert registry.valid_certificate("orb_r-ES-5m", **asked) is None
+    assert registry.valid_certificate(SLOT, **{**asked, "set_id": "core40"}) is None
+    assert registry.valid_certificate(SLOT, **{**asked, "code_hash": "d" * 64}) is None
+    newer = registry.certify(SLOT, **asked, passed=True, report={"rows": 240})
+    registry.certify(SLOT, **asked, passed=False, report={})
+    assert registry.valid_certificate(SLOT, **asked) == newer
+
+
 def nothing(folder):
     pass
 

@@ -24,7 +24,9 @@ SELECT {_OURS}, o.sequence IS NOT NULL AS settled, o.y, o.answer AS outcome, o.b
   EXISTS (SELECT 1 FROM outcomes l WHERE l.prediction_id = p.id AND l.revision > 0) AS revised
 FROM predictions p LEFT JOIN outcomes o ON o.prediction_id = p.id AND o.revision = 0
 WHERE (:slot IS NULL OR p.slot = :slot) AND (:mode IS NULL OR p.mode = :mode)
-  AND (:due IS NULL OR p.due_at <= :due) ORDER BY p.due_at, p.sequence
+  AND (:due IS NULL OR p.due_at <= :due)
+  AND (:after IS NULL OR p.due_at > :after)
+ORDER BY p.due_at, p.sequence
 """  # noqa: S608 - names of columns, no values
 _NUMBERS = ("value", "value_low", "value_high", "confidence", "threshold", "novelty", "stop",
             "target", "cost_points", "cost_bp", "y", "broke", "r_gross", "r_taken", "mfe",
@@ -37,9 +39,12 @@ def log_frame(
     slot: str | None = None,
     mode: str | None = None,
     due_before: Any = None,
+    due_after: Any = None,
     parsed: bool = True,
 ) -> pd.DataFrame:
-    """Predictions (of a slot, of a mode, due at or before an instant) with their first outcomes.
+    """Predictions with their first outcomes, of a slot, a mode, a span of time.
+
+    `due_before` keeps rows with `due_at` at or before it, `due_after` those after it.
 
     Returns
     -------
@@ -50,8 +55,8 @@ def log_frame(
         the first is shown). Instants are datetime64[ns, UTC], numbers float64 with NaN where
         missing. Structures are parsed, or canonical JSON text where `parsed` is False (exports).
     """
-    due = None if due_before is None else to_instant(due_before)
-    frame = db.frame(_SELECT, {"slot": slot, "mode": mode, "due": due})
+    due, after = (None if at is None else to_instant(at) for at in (due_before, due_after))
+    frame = db.frame(_SELECT, {"slot": slot, "mode": mode, "due": due, "after": after})
     changed: dict[str, Any] = {name: frame[name].astype("float64") for name in _NUMBERS}
     changed |= {name: frame[name].astype(bool) for name in _FLAGS}
     if parsed:

@@ -317,10 +317,18 @@ class ShadowLog:
         mode: str | None = None,
         due_before: Any = None,
         *,
+        due_after: Any = None,
         parsed: bool = True,
     ) -> pd.DataFrame:
         """Predictions joined with their first outcomes, by `due_at`; see `log_frame`."""
-        return log_frame(self._db, slot=slot, mode=mode, due_before=due_before, parsed=parsed)
+        return log_frame(
+            self._db,
+            slot=slot,
+            mode=mode,
+            due_before=due_before,
+            due_after=due_after,
+            parsed=parsed,
+        )
 
     # the chain ------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ def health(home: Home) -> dict[str, Any]:
 def export_log(home: Home, folder: Path) -> dict[str, Any]:
     """The log with its outcomes as Parquet, and the chain's head beside it, sealed here too."""
     folder.mkdir(parents=True, exist_ok=True)
-    frame = home.log.frame()
+    frame = home.log.frame(parsed=False)  # Parquet has no type for an empty mapping
     place = folder / "shadow_log.parquet"
     frame.to_parquet(place, index=False)
     seal = home.log.seal(str(place.name))

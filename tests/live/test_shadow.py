@@ -365,6 +365,7 @@ def test_the_frame_is_ordered_by_due_at_and_cut_by_it(world):
     assert frame["item"].tolist() == ["a", "b", "r", "c"]
     assert frame["settled"].tolist() == [True, True, True, False]
     assert log.frame(mode="live", due_before=T + HOUR)["item"].tolist() == ["a", "b"]
+    assert log.frame(due_after=T + HOUR)["item"].tolist() == ["c"]
     assert log.frame(slot="orb_r-ES-5m").empty
     for name in ("decision_at", "due_at", "logged_at", "known_at", "settled_at", "first_bar"):
         assert frame[name].dtype == "datetime64[ns, UTC]", name
