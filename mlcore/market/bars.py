@@ -22,7 +22,7 @@ from mlcore.errors import BarsError, UsageError
 from mlcore.market.holdings import Holdings
 from mlcore.market.revisions import Plan, Stored, plan_changes
 from mlcore.market.soundness import first_fault
-from mlcore.schema import Bars, check_symbol, timeframe_width
+from mlcore.schema import BAR_COLUMNS, PRICE_COLUMNS, Bars, check_symbol, timeframe_width
 from mlcore.store import HubDB, Lake, canonical_json
 
 __all__ = ["BarStore", "ImportReport"]
@@ -117,7 +117,7 @@ class BarStore:
                 "choose another source.",
                 code="E_BARS_EMPTY",
             )
-        values = {c: getattr(bars.checked(), c) for c in ("open", "high", "low", "close", "volume")}
+        values = {c: getattr(bars.checked(), c) for c in (*PRICE_COLUMNS, "volume")}
         fault = first_fault(values, negative_prices=market.negative_prices)
         if fault:
             at = pd.Timestamp(int(bars.time[fault.row]), tz="UTC").isoformat()
@@ -266,7 +266,10 @@ class BarStore:
         import pyarrow.parquet as pq
 
         bars = self.read(symbol, timeframe)
-        table = pa.Table.from_pandas(bars.frame(), preserve_index=False)
+        stamp = pa.timestamp("ns", tz="UTC")
+        times = {c: pa.array(getattr(bars, c)).cast(stamp) for c in ("time", "available_at")}
+        rest = {c: pa.array(getattr(bars, c)) for c in (*PRICE_COLUMNS, "volume")}
+        table = pa.table(times | rest).select(list(BAR_COLUMNS))
         target = Path(path)
         part = target.with_name(target.name + ".part")
         pq.write_table(table, part, compression="zstd")
