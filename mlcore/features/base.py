@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any, Literal
 
@@ -222,6 +222,11 @@ def select(names: Iterable[str]) -> tuple[Feature, ...]:
 
 def closure(names: Iterable[str]) -> tuple[Feature, ...]:
     """These features and those that they read as inputs, each once."""
+    return _closure(tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _closure(names: tuple[str, ...]) -> tuple[Feature, ...]:
     found: dict[str, Feature] = {}
     queue = list(select(names))
     for one in queue:

@@ -128,7 +128,7 @@ def rows_at(
     orb = lab.orb(settings_orb or ORB())
     instants = late_instants(bars)
     rows = rows_in_epochs(bars.known_at, bars, market, lab, tuple(features), orb, at, instants)
-    return rows if at is None else _open_at(rows, at)
+    return rows if at is None else rows.take(_open_at(rows.frame, at))
 
 
 def late_instants(bars: Bars) -> Array:
@@ -180,12 +180,11 @@ def _answered(frame: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _open_at(rows: Rows, at: int) -> Rows:
-    decided, due = (rows.frame[c].to_numpy() for c in ("decision_at", "due_at"))
-    if not len(decided):
-        return rows
-    keep = (decided <= at) & ((due > at) | (decided == decided.max()))
-    return rows.take(np.flatnonzero(keep))
+def _open_at(frame: pd.DataFrame, at: int) -> Array:
+    """Positions of the decisions that are open at an instant, and of the latest."""
+    decided, due = (frame[c].to_numpy() for c in ("decision_at", "due_at"))
+    latest = decided == (decided.max() if len(decided) else at)
+    return np.flatnonzero((decided <= at) & ((due > at) | latest))
 
 
 def _rows(
@@ -197,8 +196,10 @@ def _rows(
     if at is not None and len(bars):
         since = max(_since(bars, lab, at), since or 0)
     frame = decisions(bars, market, lab, orb=orb, now=at, since=since)
+    if at is not None and begin is None and lab.of_ranges:
+        frame = frame.take(_open_at(frame, at)).reset_index(drop=True)
     if not len(frame):
-        return Rows(np.empty((0, len(names))), names, _told(frame, {}, market, lab))
+        return Rows(np.empty((0, len(names))), names, _told(frame, {}, market))
     bars = _in_order(bars)
     index = asof(bars.available_at, frame["decision_at"].to_numpy())
     facts = _bar_values(bars, names, index)
@@ -206,7 +207,7 @@ def _rows(
         facts |= _range_values(bars, market, lab, orb, at, frame)
     else:
         facts |= _signal_values(bars, market, frame, index)
-    return Rows(row_table(names, facts, len(frame)), names, _told(frame, facts, market, lab))
+    return Rows(row_table(names, facts, len(frame)), names, _told(frame, facts, market))
 
 
 def _since(bars: Bars, lab: Label, at: int) -> int:
@@ -276,13 +277,13 @@ def _signal_values(
     return calendar_facts(decided, market) | {"last_y": last, "trend": trend}
 
 
-def _told(frame: pd.DataFrame, facts: dict[str, Array], market: Market, lab: Label) -> pd.DataFrame:
+def _told(frame: pd.DataFrame, facts: dict[str, Array], market: Market) -> pd.DataFrame:
     """The frame with session, regime, and the last answer that was known."""
     decided = frame["decision_at"].to_numpy(dtype=np.int64)
     none = np.full(len(frame), np.nan)
     trend = facts.get("trend", none)
     kinds = [trend > TRENDING, trend < -TRENDING, np.isnan(trend)]
-    frame["session"] = session_at(decided, market)
-    frame["regime"] = np.select(kinds, ["BULL", "BEAR", "unknown"], "SIDEWAYS").astype(object)
-    frame["last_y"] = facts.get("last_y", none)
-    return frame
+    regime = np.select(kinds, ["BULL", "BEAR", "unknown"], "SIDEWAYS").astype(object)
+    return frame.assign(
+        session=session_at(decided, market), regime=regime, last_y=facts.get("last_y", none)
+    )
