@@ -6,10 +6,11 @@ This file knows Streamlit and the hub; it draws with the pure parts beside it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
@@ -21,18 +22,41 @@ from pages._format import Html
 from pages._theme import style_sheet
 
 __all__ = [
+    "MEASURES",
+    "as_verdict",
+    "at_utc",
+    "bars_or_stop",
     "boundary",
+    "choose",
     "csv_button",
+    "demo_button",
     "dress",
+    "enters",
     "freshness_badge",
     "head",
     "hub",
     "is_phone",
     "keep_watch",
+    "live_head",
+    "look_after",
     "mount_viewport",
+    "offer_newer",
     "pick_bars",
     "show",
+    "show_error",
+    "stale_note",
+    "zone_of",
 ]
+
+POLL: Final = 20
+"""Seconds between two looks at how fresh the bars are."""
+
+MEASURES: Final[Mapping[str, _parts.Measure]] = {
+    "accuracy": _parts.POINTS,
+    "net_r": _parts.NET_R,
+    "skill": _parts.SKILL,
+}
+"""How the difference of a verdict's measure is written."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -55,13 +79,12 @@ def dress() -> None:
     st.html(style_sheet())
 
 
-@st.fragment(run_every=20)
-def keep_watch() -> None:
-    """Tell the hub that somebody looks, so that it keeps pulling, logging and settling."""
-    try:
-        hub().beat()
-    except OpenrangeError:
-        return
+def at_utc(instant: int) -> pd.Timestamp:
+    """An instant of a noun (int64 ns) as a UTC Timestamp."""
+    return pd.Timestamp(int(instant), unit="ns", tz="UTC")
+
+
+# --- errors and states
 
 
 def _shown(error: Exception) -> tuple[str, str, str]:
@@ -70,7 +93,14 @@ def _shown(error: Exception) -> tuple[str, str, str]:
         text = "The page could not be drawn. Nothing was changed. Reload it, or look at another."
         return "Something unexpected happened", text, type(error).__name__
     rule, _, rest = error.message.partition(" – ")
-    return rule, rest or rule, error.code
+    return rule, rest[:1].upper() + rest[1:] or rule, error.code
+
+
+def show_error(error: Exception, home: Path | None = None) -> None:
+    """An error box: what happened, what holds, what to do next, the code in small type."""
+    title, text, code = _shown(error)
+    root = str(hub().settings.home if home is None else home)
+    show(_parts.error_box(*(part.replace(root, "…") for part in (title, text)), code))
 
 
 @contextmanager
@@ -79,9 +109,7 @@ def boundary(home: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OpenrangeError as error:
-        title, text, code = _shown(error)
-        root = str(hub().settings.home if home is None else home)
-        show(_parts.error_box(title, text.replace(root, "…"), code))
+        show_error(error, home)
     except Exception as error:
         if type(error).__module__.startswith("streamlit"):
             raise
@@ -89,6 +117,150 @@ def boundary(home: Path | None = None) -> Iterator[None]:
 
         traceback.print_exc()
         show(_parts.error_box(*_shown(error)))
+
+
+def bars_or_stop(what: str) -> pd.DataFrame:
+    """Symbols that have bars; without any the page ends with one way on."""
+    listed = hub().symbols()
+    if not listed.empty:
+        return listed
+    text = (
+        f"{what} The demo brings two simulated markets and two real daily series; it takes about "
+        "ten seconds, and models are trained meanwhile."
+    )
+    show(_parts.empty_state("No bars yet", text))
+    with st.container(horizontal=True, horizontal_alignment="center", gap="small", key="ways_on"):
+        demo_button()
+        if st.button("Import bars", icon=":material/upload:", type="tertiary", key="to_data"):
+            st.switch_page("pages/data.py")
+    st.stop()
+
+
+def demo_button() -> None:
+    """One button that makes the demo markets, and says how far it is."""
+    if not st.button("Make demo data", type="primary", icon=":material/bolt:", key="demo"):
+        return
+    with st.status("Simulating two markets, reading two daily series …", expanded=False) as said:
+        made = hub().demo(in_background=True)
+        rows = sum(made.get("bars", {}).values())
+        said.update(label=f"{_parts.thousands(rows)} bars added", state="complete")
+    st.toast(f"{_parts.thousands(rows)} bars added. Models are being trained in the background.")
+    st.rerun()
+
+
+# --- keeping up to date
+
+
+@st.fragment(run_every=POLL)
+def keep_watch() -> None:
+    """Tell the hub that somebody looks, so that it keeps pulling, logging and settling."""
+    try:
+        hub().beat()
+    except OpenrangeError:
+        return
+
+
+@st.cache_data(ttl=POLL, show_spinner=False, max_entries=4)
+def _looked_after(home: str, bars: int) -> list[dict[str, Any]]:
+    ticked = hub().tick()
+    hub().settle()
+    return list(ticked.get("problems", []))
+
+
+def look_after() -> list[dict[str, Any]]:
+    """Where no watch is configured, log what is open and settle what is due; what failed."""
+    if hub().settings.watch:
+        return []
+    return _looked_after(str(hub().settings.home), int(hub().symbols()["rows"].sum()))
+
+
+def enters(page: str) -> bool:
+    """Whether this run is the first one since another page was shown."""
+    came = st.session_state.get("page_shown") != page
+    st.session_state["page_shown"] = page
+    return came
+
+
+@st.fragment(run_every=POLL)
+def offer_newer(symbol: str, timeframe: str, shown: int) -> None:
+    """Offer a bar that came in after the one shown; nothing is redrawn unasked."""
+    fresh = hub().freshness(symbol, timeframe)
+    if fresh.last_time <= shown:
+        return
+    at = f"{at_utc(fresh.last_time):{'%d %b' if timeframe == '1d' else '%H:%M'}}"
+    if st.button(f"bar {at} is in: show", icon=":material/refresh:", key="show_newer"):
+        st.session_state["show_newest"] = True
+        st.rerun()
+
+
+def freshness_badge(fresh: Freshness) -> Html:
+    """The badge of a symbol's freshness."""
+    if fresh.state == "fresh":
+        return _parts.fresh_badge(fresh.text.removeprefix("fresh · "))
+    if fresh.state == "stale":
+        return _parts.stale_badge(fresh.text.removeprefix("stale · "))
+    return _parts.badge("plain", fresh.text)
+
+
+def stale_note(fresh: Freshness) -> Html | None:
+    """A notice over figures that are older than they should be; None where they are not."""
+    newest = f"{at_utc(fresh.last_available_at):%d %b %Y %H:%M} UTC"
+    if fresh.state == "file":
+        text = (
+            "These bars come from a file that does not grow, so no decision is open. The last "
+            "session is shown; import newer bars to go on."
+        )
+        return _parts.stale_notice(f"Data end {newest}", text)
+    if fresh.state != "stale":
+        return None
+    again = f"The watch tries again every {hub().settings.watch_seconds:g} s."
+    off = "No watch is configured here: import newer bars, or switch the watch on."
+    text = f"What follows was made with bars up to {newest} and stays as it is until then. "
+    seconds = (hub().now() - at_utc(fresh.last_available_at)).total_seconds()
+    title = f"Bars are {_parts.duration(seconds)} old"
+    return _parts.stale_notice(title, text + (again if hub().settings.watch else off))
+
+
+# --- head
+
+
+def zone_of(symbol: str) -> tuple[str, str] | None:
+    """The market's clock beside UTC: the name of its city and its zone; New York for UTC ones."""
+    zone = hub().market(symbol).zone
+    zone = "America/New_York" if zone == "UTC" else zone
+    return zone.split("/")[-1].replace("_", " "), zone
+
+
+def head(
+    title: str,
+    *,
+    simulated: bool = False,
+    phase: int | None = None,
+    fresh: Freshness | None = None,
+    zone: str | None = None,
+    badges: Sequence[Html] = (),
+) -> None:
+    """Title, badges and both clocks."""
+    marks = [] if phase is None else [_parts.phase_badge(phase)]
+    marks += [_parts.simulated_badge()] * simulated
+    marks += [] if fresh is None else [freshness_badge(fresh)]
+    now = hub().now().to_pydatetime()
+    zones = [(zone.split("/")[-1].replace("_", " "), zone)] if zone and zone != "UTC" else []
+    clock = _parts.clock_line(now, zones)
+    show(_parts.page_head(title, [*marks, *badges], clock=clock))
+
+
+@st.fragment(run_every=POLL)
+def live_head(
+    title: str, symbol: str, timeframe: str, *, phase: int | None = None, files: bool = True
+) -> None:
+    """The head of a page about one symbol, kept up to date; a notice where its bars are old."""
+    fresh, market = hub().freshness(symbol, timeframe), hub().market(symbol)
+    zone = zone_of(symbol)
+    head(title, simulated=market.simulated, phase=phase, fresh=fresh, zone=zone and zone[1])
+    said = stale_note(fresh) if files or fresh.state == "stale" else None
+    if said is not None:
+        show(said)
 
 
 _viewport = None
@@ -125,52 +297,45 @@ def is_phone() -> bool:
     return bool(said) and said.get("kind") == "phone"
 
 
-def freshness_badge(fresh: Freshness) -> Html:
-    """The badge of a symbol's freshness."""
-    if fresh.state == "fresh":
-        return _parts.fresh_badge(fresh.text)
-    if fresh.state == "stale":
-        return _parts.stale_badge(fresh.text.removeprefix("stale · "))
-    return _parts.badge("ok", fresh.text)
+# --- pickers and downloads
 
 
-def head(
-    title: str,
-    *,
-    simulated: bool = False,
-    phase: int | None = None,
-    fresh: Freshness | None = None,
-    zone: str | None = None,
-) -> None:
-    """Title, badges and both clocks."""
-    badges = []
-    if phase is not None:
-        badges.append(_parts.phase_badge(phase))
-    if simulated:
-        badges.append(_parts.simulated_badge())
-    if fresh is not None:
-        badges.append(freshness_badge(fresh))
-    now = hub().now().to_pydatetime()
-    zones = [(zone.split("/")[-1].replace("_", " "), zone)] if zone and zone != "UTC" else []
-    show(_parts.page_head(title, badges, clock=_parts.clock_line(now, zones)))
+def choose(
+    label: str, options: Sequence[str], name: str, *, default: str | None = None, per: str = "",
+    words: Callable[[str], str] = str,
+) -> str:  # fmt: skip
+    """One of a few options as a segmented control, kept in the URL as `name`."""
+    asked, usual = st.query_params.get(name), options[0] if default is None else default
+    start = asked if asked in options else usual
+    chosen = st.segmented_control(
+        label, options, default=start, key=f"{name}{per}", label_visibility="collapsed",
+        required=True, format_func=words,
+    )  # fmt: skip
+    if chosen == usual:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = str(chosen)
+    return str(chosen)
 
 
 def pick_bars(listed: pd.DataFrame, *, key: str = "") -> tuple[str, str]:
-    """A symbol and one of its timeframes, both kept in the URL."""
+    """A symbol and one of its timeframes, both kept in the URL; at first one with new bars."""
     symbols: Sequence[str] = list(dict.fromkeys(listed["symbol"]))
     asked = st.query_params.get("symbol")
-    start = symbols.index(asked) if asked in symbols else 0
+    newest = listed["symbol"][listed["last"].idxmax()]
+    start = symbols.index(asked if asked in symbols else newest)
     symbol = st.selectbox(
         "Symbol", symbols, index=start, key=f"symbol{key}", label_visibility="collapsed", width=180
     )
     frames = list(listed[listed["symbol"] == symbol]["timeframe"])
-    wanted = st.query_params.get("timeframe")
-    timeframe = st.segmented_control(
-        "Timeframe", frames, default=wanted if wanted in frames else frames[0],
-        key=f"timeframe{key}_{symbol}", label_visibility="collapsed", required=True,
-    )  # fmt: skip
-    st.query_params.update(symbol=symbol, timeframe=str(timeframe))
-    return symbol, str(timeframe)
+    timeframe = choose("Timeframe", frames, "timeframe", per=f"{key}_{symbol}")
+    st.query_params["symbol"] = symbol
+    return symbol, timeframe
+
+
+def as_verdict(told: Any) -> Any:
+    """A verdict as the parts read it, whether a report holds it as a mapping or as an object."""
+    return SimpleNamespace(**told) if isinstance(told, Mapping) else told
 
 
 def _neutral(value: Any) -> Any:
