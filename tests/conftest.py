@@ -22,3 +22,21 @@ def home(tmp_path, monkeypatch):
     """An empty home that no watch keeps busy."""
     monkeypatch.setenv("OPENRANGE_WATCH", "false")
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory):
+    """A small trained home that nobody may change."""
+    from tests.homes import make_trained
+
+    os.environ["OPENRANGE_WATCH"] = "false"
+    return make_trained(tmp_path_factory.mktemp("trained") / "home")
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path, monkeypatch):
+    """A copy of the small trained home."""
+    from tests.homes import copy_of
+
+    monkeypatch.setenv("OPENRANGE_WATCH", "false")
+    return copy_of(trained_once, tmp_path / "home")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,7 +67,7 @@ def run_training(
     """
     spec = _spec(home, arguments)
     began = home.now()
-    run_id = job_id or f"run-{began}"
+    run_id = job_id or f"run-{began}-{secrets.token_hex(4)}"
     holder = f"training run {run_id}"
     with Lease(home.db, home.clock, f"train-{spec.slot}", holder):
         with home.db.transaction() as db:
