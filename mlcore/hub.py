@@ -144,11 +144,11 @@ class Hub:
 
         return freshness(self.home.store, symbol, timeframe, self.home.now())
 
-    def preview(self, path: Path | str, **options: Any) -> Any:
-        """What an import of a file would read, and what it would have to ask."""
+    def preview(self, path: Path | str | Sequence[Path | str], **options: Any) -> Any:
+        """What an import of one or several files would read, and what it would have to ask."""
         from mlcore.market.sources import preview
 
-        return preview(Path(path), settings=self.settings, **options)
+        return preview(path, settings=self.settings, **options)
 
     def ingest(
         self, paths: Sequence[Path | str] | Path | str, *, symbol: str,

@@ -1,0 +1,236 @@
+"""What the Data page shows: symbols with bars, a file before its import, imports that were made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import pandas as pd
+
+from pages import _parts as parts
+from pages._format import MISSING, Html, is_missing, number, safe, thousands
+
+__all__ = [
+    "SUFFIXES",
+    "ZONES",
+    "NamedBytes",
+    "guess_symbol",
+    "imports_frame",
+    "imports_panel",
+    "keep_upload",
+    "preview_panel",
+    "report_panel",
+    "sweep_uploads",
+    "symbols_frame",
+    "symbols_panel",
+]
+
+SUFFIXES: Final = ("csv", "tsv", "txt", "parquet", "pq", "feather", "arrow")
+ZONES: Final = (
+    "UTC", "America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Asia/Kolkata",
+    "Asia/Tokyo", "America/New_York+07:00",
+)  # fmt: skip
+"""Clocks offered for naive stamps; the last is the usual one of MetaTrader servers."""
+
+_FEW: Final = 8
+_A_DAY: Final = 86_400
+
+
+class NamedBytes(Protocol):
+    """An uploaded file."""
+
+    name: str
+    file_id: str
+
+    def getbuffer(self) -> memoryview: ...
+
+
+def guess_symbol(name: str) -> str:
+    """A symbol from a file's name: its first word, in capitals.
+
+    >>> guess_symbol("xauusd_5m_mt5.csv"), guess_symbol("ES=F 1h.parquet")
+    ('XAUUSD', 'ES=F')
+    """
+    words = re.split(r"[^A-Za-z0-9.^=&-]+", Path(name).stem)
+    return next((word.upper()[:32] for word in words if word), "")
+
+
+def keep_upload(folder: Path, upload: NamedBytes) -> Path:
+    """Write an upload to a folder of its own, under a name without paths; once."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(upload.name).name).lstrip(".")[-80:] or "upload"
+    place = folder / re.sub(r"[^A-Za-z0-9-]", "", upload.file_id)[:64] / name
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(place.name + ".part")
+        part.write_bytes(upload.getbuffer())
+        part.replace(place)
+    return place
+
+
+def sweep_uploads(folder: Path, *, older_than: float = _A_DAY) -> None:
+    """Remove uploads that nobody imported within a day."""
+    if not folder.is_dir():
+        return
+    for place in folder.iterdir():
+        if place.is_dir() and time.time() - place.stat().st_mtime > older_than:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _moment(value: Any, timeframe: str | None = None) -> str:
+    if is_missing(value):
+        return MISSING
+    stamp = pd.Timestamp(value, unit="ns", tz="UTC") if isinstance(value, int) else value
+    return f"{stamp:%d %b %Y}" if timeframe == "1d" else f"{stamp:%d %b %Y %H:%M}"
+
+
+def symbols_frame(
+    listed: pd.DataFrame, titles: Mapping[str, str], fresh: Sequence[str]
+) -> pd.DataFrame:
+    """Symbols with bars as a table for people and for CSV."""
+    marks = listed["simulated"].map({True: "SIMULATED", False: ""})
+    return pd.DataFrame(
+        {
+            "Symbol": listed["symbol"],
+            "Timeframe": listed["timeframe"],
+            "State": [text.removeprefix("fresh · ") for text in fresh],
+            "Bars": listed["rows"],
+            "First, UTC": [
+                _moment(*pair) for pair in zip(listed["first"], listed["timeframe"], strict=True)
+            ],
+            "Last, UTC": [
+                _moment(*pair) for pair in zip(listed["last"], listed["timeframe"], strict=True)
+            ],
+            "Revised": listed["revisions"],
+            "Market": [titles.get(name, name) for name in listed["market"]],
+            "Source": listed["source"],
+            "Simulated": marks,
+        }
+    )
+
+
+def symbols_panel(frame: pd.DataFrame) -> Html | None:
+    """Up to eight symbols as a panel; None where a table that scrolls is needed."""
+    if len(frame) > _FEW:
+        return None
+    columns = (
+        parts.Column("Symbol"), parts.Column("Timeframe"), parts.Column("State", phone=False),
+        parts.Column("Bars", number=True), parts.Column("First, UTC", phone=False),
+        parts.Column("Last, UTC"), parts.Column("Revised", number=True, phone=False),
+        parts.Column("Market", phone=False), parts.Column("Source", phone=False),
+    )  # fmt: skip
+    rows = []
+    for row in frame.to_dict("records"):
+        mark = f" {parts.simulated_badge()}" if row["Simulated"] else ""
+        name = Html(f"<b>{safe(row['Symbol'])}</b>{mark}")
+        counts = {"Bars": thousands(row["Bars"]), "Revised": thousands(row["Revised"])}
+        cells = {**row, **counts, "Symbol": name}
+        rows.append([cells[column.name] for column in columns])
+    return parts.panel("Symbols with bars", parts.small_table(columns, rows))
+
+
+def imports_frame(imports: pd.DataFrame) -> pd.DataFrame:
+    """Past imports as a table, newest first."""
+
+    def stamps(name: str) -> list[str]:
+        return [_moment(int(value)) for value in imports[name]]
+
+    return pd.DataFrame(
+        {
+            "When, UTC": stamps("imported_at"),
+            "Symbol": imports["symbol"],
+            "Timeframe": imports["timeframe"],
+            "Source": imports["source"],
+            "Read": imports["read"],
+            "Added": imports["added"],
+            "Revised": imports["revised"],
+            "Unchanged": imports["unchanged"],
+            "First, UTC": stamps("first"),
+            "Last, UTC": stamps("last"),
+            "Notes": ["; ".join(json.loads(text or "[]")) for text in imports["notes"]],
+            "Snapshot": imports["snapshot"],
+        }
+    )
+
+
+def imports_panel(frame: pd.DataFrame) -> Html | None:
+    """Up to eight imports as a panel; None where a table that scrolls is needed."""
+    if len(frame) > _FEW:
+        return None
+    columns = (
+        parts.Column("When, UTC", phone=False), parts.Column("Symbol"), parts.Column("Timeframe"),
+        parts.Column("Source", phone=False), parts.Column("Added", number=True),
+        parts.Column("Revised", number=True), parts.Column("Unchanged", number=True, phone=False),
+        parts.Column("Last, UTC", phone=False), parts.Column("Notes", phone=False),
+    )  # fmt: skip
+    rows = []
+    for row in frame.to_dict("records"):
+        counts = {name: thousands(row[name]) for name in ("Added", "Revised", "Unchanged")}
+        cells = {**row, **counts, "Notes": row["Notes"] or MISSING}
+        rows.append([cells[column.name] for column in columns])
+    return parts.panel("Imports", parts.small_table(columns, rows))
+
+
+def preview_panel(seen: Any, names: Iterable[str]) -> Html:
+    """What an import would read: format, columns, clock, span and the first rows."""
+    columns = ", ".join(f"{role} = {name}" for role, name in seen.columns.items())
+    zone = seen.zone or "not known yet"
+    naive = seen.first is not None and seen.first.tzinfo is None
+    clock = "file's clock" if naive else "UTC"
+    daily = seen.timeframe == "1d"
+    side = "the day" if daily else f"the {seen.stamp} of a bar"
+    facts = [
+        ("File", ", ".join(names)), ("Format", seen.format), ("Columns", columns),
+        ("Timeframe", seen.timeframe or "not known yet"), ("Stamps mean", side),
+        ("Clock of the stamps", zone), ("Rows", thousands(seen.rows)),
+        ("First", f"{_moment(seen.first)} {clock}" if seen.first is not None else MISSING),
+        ("Last", f"{_moment(seen.last)} {clock}" if seen.last is not None else MISSING),
+    ]  # fmt: skip
+    body: list[object] = [parts.key_values(facts)]
+    if len(seen.sample):
+        body += [_sample(seen.sample, clock)]
+    body += [parts.note(note) for note in seen.notes]
+    return parts.panel("What the file holds", *body)
+
+
+def _sample(sample: pd.DataFrame, clock: str) -> Html:
+    """The first rows as they would be read."""
+    shown = [name for name in sample.columns if name != "available_at"]
+    columns = [
+        parts.Column(f"Time, {clock}" if name == "time" else str(name).capitalize(),
+                     number=name != "time", phone=name in ("time", "open", "close"))
+        for name in shown
+    ]  # fmt: skip
+    rows = [
+        [f"{row[n]:%Y-%m-%d %H:%M}" if n == "time" else number(float(row[n]), _digits(row[n]))
+         for n in shown]
+        for row in sample.to_dict("records")
+    ]  # fmt: skip
+    return parts.small_table(columns, rows)
+
+
+def _digits(value: float) -> int:
+    """Decimals a value has, up to six."""
+    text = f"{float(value):.6f}".rstrip("0")
+    return len(text.partition(".")[2])
+
+
+def report_panel(report: Any) -> Html:
+    """What an import did."""
+    span = f"{_moment(report.first)} to {_moment(report.last)} UTC"
+    counts = [
+        ("Read", thousands(report.read)), ("Added", thousands(report.added)),
+        ("Revised", thousands(report.revised)), ("Unchanged", thousands(report.unchanged)),
+        ("Span", span), ("Snapshot", thousands(report.snapshot)),
+    ]  # fmt: skip
+    name = f"{report.symbol} {report.timeframe}"
+    new = report.added + report.revised
+    title = (
+        f"{name}: {thousands(new)} bars imported" if new else f"{name}: nothing new in this file"
+    )
+    notes = [parts.note(note) for note in report.notes]
+    return parts.panel("Import", parts.callout(title), parts.key_values(counts), *notes)

@@ -1,0 +1,177 @@
+"""Data: what bars there are, an import with its few questions, and every import so far."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from mlcore.errors import OpenrangeError
+from mlcore.hub import TIMEFRAMES
+from pages import _data_parts as data
+from pages import _parts as parts
+from pages import _ui
+
+__all__: list[str] = []
+
+hub = _ui.hub()
+_ui.enters("data")
+uploads = hub.settings.data / "uploads"
+BY_NAME = "by the symbol's name"
+
+
+def show_symbols() -> None:
+    """Every symbol and timeframe, how fresh, how much, from where."""
+    listed = hub.symbols()
+    if listed.empty:
+        text = "Import a file below, or make demo data: two simulated markets, two daily series."
+        _ui.show(parts.empty_state("No bars yet", text))
+        with st.container(horizontal=True, horizontal_alignment="center", key="ways_on"):
+            _ui.demo_button()
+        return
+    pairs = listed[["symbol", "timeframe"]].itertuples(index=False)
+    fresh = [hub.freshness(symbol, timeframe).text for symbol, timeframe in pairs]
+    titles = {name: market.title for name, market in hub.settings.markets.items()}
+    show_table(data.symbols_frame(listed, titles, fresh), data.symbols_panel, "symbols", "Symbols")
+
+
+def show_imports() -> None:
+    """Every import, newest first."""
+    imports = hub.imports(limit=500)
+    if not imports.empty:
+        show_table(data.imports_frame(imports), data.imports_panel, "imports", "Imports")
+
+
+def show_table(frame: Any, panel: Any, name: str, title: str) -> None:
+    """A small table as a panel, a long one as a table that scrolls; both as CSV."""
+    drawn = panel(frame)
+    if drawn is not None:
+        _ui.show(drawn)
+    else:
+        _ui.show(parts.section_title(title, f"{len(frame)} rows"))
+        st.dataframe(frame, hide_index=True, key=f"table_{name}")
+    _ui.csv_button(frame, name)
+
+
+def ask(paths: list[Path], seen: Any) -> dict[str, Any]:
+    """The questions that the file leaves open, and what only a person knows."""
+    answers: dict[str, Any] = {}
+    of = paths[0].parent.name
+    stamp = st.session_state.setdefault(f"as_seen_{of}", seen.stamp)
+    naive = seen.first is not None and seen.first.tzinfo is None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="asked"):
+        guess = data.guess_symbol(paths[0].name)
+        answers["symbol"] = st.text_input(
+            "Symbol", guess, max_chars=32, width=170, key=f"as_name_{of}"
+        )
+        markets = [BY_NAME, *sorted(hub.settings.markets)]
+        market = st.selectbox(
+            "Market", markets, format_func=market_title, width=240, key=f"as_market_{of}"
+        )
+        answers["market"] = None if market == BY_NAME else market
+        if naive or st.session_state.get(f"as_zone_{of}"):
+            answers["timezone"] = st.selectbox(
+                "Clock of the stamps", data.ZONES, index=None, accept_new_options=True,
+                placeholder="choose or type a zone", width=230, key=f"as_zone_{of}",
+            )  # fmt: skip
+        if seen.timeframe is None:
+            answers["timeframe"] = st.selectbox(
+                "Timeframe", list(TIMEFRAMES), index=None, placeholder="choose", width=130,
+                key=f"as_timeframe_{of}",
+            )  # fmt: skip
+        if seen.timeframe != "1d" and seen.first is not None:
+            answers["stamp"] = st.segmented_control(
+                "A stamp is a bar's", ["start", "end"], default=stamp, required=True,
+                key=f"as_stamp_{of}",
+            )  # fmt: skip
+        answers["columns"] = ask_order(seen, of)
+    return {key: value for key, value in answers.items() if value}
+
+
+def ask_order(seen: Any, of: str) -> dict[str, str] | None:
+    """Day first or month first, where the dates of a file could be read both ways."""
+    if (seen.first is not None or "time" not in seen.columns) and f"as_order_{of}" not in (
+        st.session_state
+    ):
+        return None
+    orders = {"day first": "dmy", "month first": "mdy"}
+    order = st.segmented_control("Dates are written", list(orders), key=f"as_order_{of}")
+    return {"time": f"{seen.columns['time']}:{orders[order]}"} if order else None
+
+
+def market_title(name: str) -> str:
+    """A market as people call it."""
+    return name if name == BY_NAME else hub.settings.market(name).title
+
+
+def bring_in(paths: list[Path], answers: dict[str, Any], rows: int) -> None:
+    """Import the files, all or nothing, and keep the report for the next run."""
+    with st.status(f"Importing {parts.thousands(rows)} rows …") as said:
+        try:
+            st.session_state["import_report"] = hub.ingest(paths, **answers)
+        except OpenrangeError as error:
+            said.update(label="Nothing was imported", state="error", expanded=False)
+            st.session_state["import_error"] = error
+            st.rerun()
+    for path in paths:
+        shutil.rmtree(path.parent, ignore_errors=True)
+    st.session_state["upload_round"] = st.session_state.get("upload_round", 0) + 1
+    for name in [key for key in st.session_state if str(key).startswith("as_")]:
+        del st.session_state[name]
+    st.rerun()
+
+
+def look_into(paths: list[Path], answers: dict[str, Any]) -> Any:
+    """What the files hold with these answers; an answer that does not fit is said and left out."""
+    if answers:
+        try:
+            return hub.preview(paths, **answers)
+        except OpenrangeError as error:
+            _ui.show_error(error)
+    return hub.preview(paths)
+
+
+def show_import() -> None:
+    """Choose files, see what they hold, answer what is open, import."""
+    files = st.file_uploader(
+        "Import bars: CSV, TSV, Parquet or Feather; several files of one symbol at once",
+        type=list(data.SUFFIXES), accept_multiple_files=True,
+        max_upload_size=hub.settings.upload_mb,
+        key=f"upload_{st.session_state.get('upload_round', 0)}",
+    )  # fmt: skip
+    if not files:
+        st.session_state.pop("import_error", None)
+        return
+    st.session_state.pop("import_report", None)
+    paths = [data.keep_upload(uploads, file) for file in files]
+    kept = (
+        st.session_state.get("answers", {}) if st.session_state.get("answers_for") == paths else {}
+    )
+    seen = hub.preview(paths, **{k: v for k, v in kept.items() if k != "symbol" or v})
+    answers = ask(paths, seen)
+    if answers != kept:
+        st.session_state.update(answers=answers, answers_for=paths)
+        st.rerun()
+    for question in seen.questions:
+        rule, _, rest = question.partition(" – ")
+        _ui.show(parts.stale_notice(f"One question: {rule}", rest.partition(" – ")[0]))
+    if "import_error" in st.session_state:
+        _ui.show_error(st.session_state.pop("import_error"))
+    _ui.show(data.preview_panel(seen, [path.name for path in paths]))
+    ready = not seen.questions and bool(answers.get("symbol"))
+    label = f"Import {parts.thousands(seen.rows)} bars"
+    if st.button(label, type="primary", icon=":material/upload:", disabled=not ready, key="import"):
+        bring_in(paths, answers, seen.rows)
+
+
+_ui.head("Data")
+data.sweep_uploads(uploads)
+show_symbols()
+_ui.show(parts.section_title("Import"))
+if "import_report" in st.session_state:
+    _ui.show(data.report_panel(st.session_state["import_report"]))
+with _ui.boundary():
+    show_import()
+show_imports()
