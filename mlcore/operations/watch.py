@@ -47,11 +47,11 @@ def pull(home: Home) -> int:
     """
     from mlcore.market.demo import DEMO, simulate
 
-    added = 0
+    added, held = 0, set(home.store.symbols()["symbol"])
     for name, spec in DEMO.items():
-        count, last, _ = home.store.last(name, spec.timeframe)
-        if not count or last is None:
+        if name not in held:
             continue
+        _, last, _ = home.store.last(name, spec.timeframe)
         tail = home.store.read(name, spec.timeframe, start=last)
         start = int(tail.available_at[-1])
         if home.now() < start + tail.width:
