@@ -95,8 +95,8 @@ def read_rows(source: Source) -> Reading:
     Raises
     ------
     BarsError
-        A time that cannot be read (E_BARS_STAMP), files of several kinds (E_BARS_KIND), no rows
-        (E_BARS_EMPTY), several symbols (E_BARS_SYMBOLS), or what `RawTable.fetch` raises.
+        A time that cannot be read (E_BARS_STAMP), files of several kinds (E_BARS_KIND), several
+        symbols (E_BARS_SYMBOLS), or what `find_stamps` and `RawTable.fetch` raise.
     """
     stamps = find_stamps(source.tables, source.roles)
     if len({s.kind for s in stamps}) > 1:
@@ -168,12 +168,6 @@ def _refuse_several(table: RawTable, roles: Roles) -> None:
 
 
 def _refuse_unread(stamp: Array, origin: Origin) -> None:
-    if not len(stamp):
-        raise BarsError(
-            f"A file of bars has rows – {origin.names[0]} has only a header – choose another file; "
-            "nothing was imported.",
-            code="E_BARS_EMPTY",
-        )
     bad = stamp == NAT
     if bad.any():
         name, row = origin.where(int(np.argmax(bad)))

@@ -66,8 +66,14 @@ def _of_file(table: RawTable, role: Roles, order: Callable[[], str]) -> Stamps:
     if role.clock is not None:
         texts = [f"{a} {b}" for a, b in zip(texts, sample[role.clock], strict=True)]
         column = f"({column} || ' ' || CAST(c{role.clock} AS VARCHAR))"
-    texts = [text.strip() for text in texts if text.strip()]
-    if role.clock is None and texts and all(re.fullmatch(r"\d{9,19}(\.0+)?", t) for t in texts):
+    texts = [text.strip() for text in texts]
+    if not texts:
+        raise BarsError(
+            f"A file of bars has rows – {table.path.name} has only a header – choose another file; "
+            "nothing was imported.",
+            code="E_BARS_EMPTY",
+        )
+    if role.clock is None and all(re.fullmatch(r"\d{9,19}(\.0+)?", t) for t in texts):
         found = _epoch(column, texts[0])
         if found:
             return found
@@ -108,9 +114,9 @@ def _epoch(column: str, text: str) -> Stamps | None:
 def _text(column: str, texts: list[str], table: RawTable, order: Callable[[], str]) -> Stamps:
     matches = [_STAMP.fullmatch(text) for text in texts]
     odd = next((i for i, match in enumerate(matches) if not match), None)
-    if odd is not None or not matches or matches[0] is None:
-        raise _unknown(table, ascii(texts[odd])[:40] if odd is not None else "nothing", odd or 0)
     found = matches[0]
+    if odd is not None or found is None:
+        raise _unknown(table, ascii(texts[odd or 0])[:40], odd or 0)
     if found["zone"]:
         return _zoned(column, table, found)
     style = next(k for k in ("iso", "ymd", "solid", "turned") if found[k])

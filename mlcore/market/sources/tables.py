@@ -7,6 +7,7 @@ value that is no number is an error with its row, never a silent NaN.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,13 +116,14 @@ class RawTable:
 
 
 def _ragged(path: Path, said: str) -> BarsError:
-    line = next((part.split(":")[1].strip() for part in said.splitlines() if "Line:" in part), "?")
+    found = re.search(r"on Line: (\d+)", said)
+    line = found[1] if found else "?"
     what = next((s.strip() for s in said.splitlines() if s.startswith("Expected Number")), "")
     return BarsError(
         f"Every row has the same columns – {path.name} row {line} has not"
         f"{f' ({what})' if what else ''} – mend or remove that row; nothing was imported.",
         code="E_BARS_ROW",
-        details={"file": path.name, "row": int(line) if line.isdigit() else None},
+        details={"file": path.name, "row": int(line) if found else None},
     )
 
 
