@@ -6,10 +6,9 @@ This file knows Streamlit and the hub; it draws with the pure parts beside it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pandas as pd
@@ -22,8 +21,6 @@ from pages._format import Html
 from pages._theme import style_sheet
 
 __all__ = [
-    "MEASURES",
-    "as_verdict",
     "at_utc",
     "bars_or_stop",
     "boundary",
@@ -45,18 +42,12 @@ __all__ = [
     "show",
     "show_error",
     "stale_note",
+    "table_panel",
     "zone_of",
 ]
 
 POLL: Final = 20
 """Seconds between two looks at how fresh the bars are."""
-
-MEASURES: Final[Mapping[str, _parts.Measure]] = {
-    "accuracy": _parts.POINTS,
-    "net_r": _parts.NET_R,
-    "skill": _parts.SKILL,
-}
-"""How the difference of a verdict's measure is written."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -93,7 +84,7 @@ def _shown(error: Exception) -> tuple[str, str, str]:
         text = "The page could not be drawn. Nothing was changed. Reload it, or look at another."
         return "Something unexpected happened", text, type(error).__name__
     rule, _, rest = error.message.partition(" – ")
-    return rule, rest[:1].upper() + rest[1:] or rule, error.code
+    return rule, rest or rule, error.code
 
 
 def show_error(error: Exception, home: Path | None = None) -> None:
@@ -174,8 +165,21 @@ def look_after() -> list[dict[str, Any]]:
     return _looked_after(str(hub().settings.home), int(hub().symbols()["rows"].sum()))
 
 
+def _run_through_app() -> None:
+    """Run a page inside app.py even where a deep link is all that a fresh server was asked for.
+
+    Until `st.navigation` was called once, Streamlit runs each file of a folder called pages alone.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
 def enters(page: str) -> bool:
     """Whether this run is the first one since another page was shown."""
+    _run_through_app()
     came = st.session_state.get("page_shown") != page
     st.session_state["page_shown"] = page
     return came
@@ -333,15 +337,20 @@ def pick_bars(listed: pd.DataFrame, *, key: str = "") -> tuple[str, str]:
     return symbol, timeframe
 
 
-def as_verdict(told: Any) -> Any:
-    """A verdict as the parts read it, whether a report holds it as a mapping or as an object."""
-    return SimpleNamespace(**told) if isinstance(told, Mapping) else told
-
-
 def _neutral(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula."""
     risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
     return f"'{value}" if risky else value
+
+
+@contextmanager
+def table_panel(title: str, frame: pd.DataFrame, name: str, remark: str = "") -> Iterator[None]:
+    """A panel whose heading carries the CSV button of the table inside."""
+    with st.container(border=True, key=f"pn_{name}", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"head_{name}"):
+            show(_parts.section_title(title, remark, inline=True))
+            csv_button(frame, name)
+        yield
 
 
 def csv_button(frame: pd.DataFrame, name: str, *, key: str | None = None) -> None:
