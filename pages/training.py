@@ -1,0 +1,28 @@
+"""Training: start a run, watch its folds against the best baseline, promote what it made."""
+
+import streamlit as st
+
+from pages import _acts, _parts, _ui
+from pages import _training_parts as parts
+
+_ui.enters("training")
+listed = _ui.hub().symbols()
+_ui.head("Training", simulated=bool(listed["simulated"].any()) if len(listed) else False)
+_ui.bars_or_stop("A model learns from bars, and there are none here.")
+_acts.follow_replay()
+parts.retrain_strip()
+left, right = st.columns([1, 2.15], gap="small")
+with right, _ui.boundary():
+    run = parts.choose_run()
+    if run is None:
+        text = (
+            "Choose what to learn and start: folds appear here one by one, each against the best "
+            "baseline on the same rows."
+        )
+        _ui.show(_parts.empty_state("No run yet", text))
+    else:
+        parts.show_run(run)
+with left, _ui.boundary():
+    parts.form(listed)
+with _ui.boundary():
+    parts.past_runs()
