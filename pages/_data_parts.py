@@ -19,15 +19,16 @@ __all__ = [
     "SUFFIXES",
     "ZONES",
     "NamedBytes",
+    "facts_panel",
     "guess_symbol",
     "imports_frame",
-    "imports_panel",
+    "imports_table",
     "keep_upload",
-    "preview_panel",
     "report_panel",
+    "sample_panel",
     "sweep_uploads",
     "symbols_frame",
-    "symbols_panel",
+    "symbols_table",
 ]
 
 SUFFIXES: Final = ("csv", "tsv", "txt", "parquet", "pq", "feather", "arrow")
@@ -113,8 +114,8 @@ def symbols_frame(
     )
 
 
-def symbols_panel(frame: pd.DataFrame) -> Html | None:
-    """Up to eight symbols as a panel; None where a table that scrolls is needed."""
+def symbols_table(frame: pd.DataFrame) -> Html | None:
+    """Up to eight symbols as HTML; None where a table that scrolls is needed."""
     if len(frame) > _FEW:
         return None
     columns = (
@@ -125,40 +126,56 @@ def symbols_panel(frame: pd.DataFrame) -> Html | None:
     )  # fmt: skip
     rows = []
     for row in frame.to_dict("records"):
-        mark = f" {parts.simulated_badge()}" if row["Simulated"] else ""
+        mark = f" &nbsp;{parts.simulated_badge()}" if row["Simulated"] else ""
         name = Html(f"<b>{safe(row['Symbol'])}</b>{mark}")
         counts = {"Bars": thousands(row["Bars"]), "Revised": thousands(row["Revised"])}
         cells = {**row, **counts, "Symbol": name}
         rows.append([cells[column.name] for column in columns])
-    return parts.panel("Symbols with bars", parts.small_table(columns, rows))
+    return parts.small_table(columns, rows)
 
 
 def imports_frame(imports: pd.DataFrame) -> pd.DataFrame:
-    """Past imports as a table, newest first."""
+    """Past imports as a table, newest first; the pulls of a feed are summed up in one row."""
+    fed = imports["sha256"] == ""
+    names = ["symbol", "timeframe", "source"]
+    group = imports[names].agg("|".join, axis=1).where(fed, imports["id"].astype(str))
+    how = {
+        "id": "max", "imported_at": "max", "symbol": "first", "timeframe": "first",
+        "source": "first", "read": "sum", "added": "sum", "revised": "sum", "unchanged": "sum",
+        "first": "min", "last": "max", "notes": "first", "snapshot": "max",
+    }  # fmt: skip
+    table = imports.groupby(group).agg(how).assign(pulls=imports.groupby(group).size())
+    table = table.sort_values("id", ascending=False)
 
     def stamps(name: str) -> list[str]:
-        return [_moment(int(value)) for value in imports[name]]
+        pairs = zip(table[name], table["timeframe"], strict=True)
+        return [_moment(int(value), frame if name != "imported_at" else None)
+                for value, frame in pairs]  # fmt: skip
 
+    said = ["; ".join(json.loads(text or "[]")) for text in table["notes"]]
+    pulled = [f"{n} pulls; " if n > 1 else "" for n in table["pulls"].tolist()]
     return pd.DataFrame(
         {
             "When, UTC": stamps("imported_at"),
-            "Symbol": imports["symbol"],
-            "Timeframe": imports["timeframe"],
-            "Source": imports["source"],
-            "Read": imports["read"],
-            "Added": imports["added"],
-            "Revised": imports["revised"],
-            "Unchanged": imports["unchanged"],
+            "Symbol": table["symbol"].tolist(),
+            "Timeframe": table["timeframe"].tolist(),
+            "Source": table["source"].tolist(),
+            "Read": table["read"].tolist(),
+            "Added": table["added"].tolist(),
+            "Revised": table["revised"].tolist(),
+            "Unchanged": table["unchanged"].tolist(),
             "First, UTC": stamps("first"),
             "Last, UTC": stamps("last"),
-            "Notes": ["; ".join(json.loads(text or "[]")) for text in imports["notes"]],
-            "Snapshot": imports["snapshot"],
+            "Notes": [
+                f"{n}{text}".removesuffix("; ") for n, text in zip(pulled, said, strict=True)
+            ],
+            "Snapshot": table["snapshot"].tolist(),
         }
     )
 
 
-def imports_panel(frame: pd.DataFrame) -> Html | None:
-    """Up to eight imports as a panel; None where a table that scrolls is needed."""
+def imports_table(frame: pd.DataFrame) -> Html | None:
+    """Up to eight imports as HTML; None where a table that scrolls is needed."""
     if len(frame) > _FEW:
         return None
     columns = (
@@ -172,29 +189,34 @@ def imports_panel(frame: pd.DataFrame) -> Html | None:
         counts = {name: thousands(row[name]) for name in ("Added", "Revised", "Unchanged")}
         cells = {**row, **counts, "Notes": row["Notes"] or MISSING}
         rows.append([cells[column.name] for column in columns])
-    return parts.panel("Imports", parts.small_table(columns, rows))
+    return parts.small_table(columns, rows)
 
 
-def preview_panel(seen: Any, names: Iterable[str]) -> Html:
-    """What an import would read: format, columns, clock, span and the first rows."""
+def facts_panel(seen: Any, names: Iterable[str]) -> Html:
+    """What an import would read: format, columns, clock and span."""
     columns = ", ".join(f"{role} = {name}" for role, name in seen.columns.items())
-    zone = seen.zone or "not known yet"
-    naive = seen.first is not None and seen.first.tzinfo is None
-    clock = "file's clock" if naive else "UTC"
-    daily = seen.timeframe == "1d"
-    side = "the day" if daily else f"the {seen.stamp} of a bar"
+    clock = _clock(seen)
+    side = "the day" if seen.timeframe == "1d" else f"the {seen.stamp} of a bar"
     facts = [
         ("File", ", ".join(names)), ("Format", seen.format), ("Columns", columns),
         ("Timeframe", seen.timeframe or "not known yet"), ("Stamps mean", side),
-        ("Clock of the stamps", zone), ("Rows", thousands(seen.rows)),
+        ("Clock of the stamps", seen.zone or "not known yet"), ("Rows", thousands(seen.rows)),
         ("First", f"{_moment(seen.first)} {clock}" if seen.first is not None else MISSING),
         ("Last", f"{_moment(seen.last)} {clock}" if seen.last is not None else MISSING),
     ]  # fmt: skip
-    body: list[object] = [parts.key_values(facts)]
-    if len(seen.sample):
-        body += [_sample(seen.sample, clock)]
-    body += [parts.note(note) for note in seen.notes]
-    return parts.panel("What the file holds", *body)
+    notes = [parts.note(note) for note in seen.notes]
+    return parts.panel("What the file holds", parts.key_values(facts), *notes)
+
+
+def sample_panel(seen: Any) -> Html:
+    """The first rows as they would be read."""
+    if not len(seen.sample):
+        return parts.panel("First rows", parts.note("None can be read before the question above."))
+    return parts.panel("First rows", _sample(seen.sample, _clock(seen)))
+
+
+def _clock(seen: Any) -> str:
+    return "UTC" if seen.first is None or seen.first.tzinfo else "file's clock"
 
 
 def _sample(sample: pd.DataFrame, clock: str) -> Html:
@@ -205,8 +227,9 @@ def _sample(sample: pd.DataFrame, clock: str) -> Html:
                      number=name != "time", phone=name in ("time", "open", "close"))
         for name in shown
     ]  # fmt: skip
+    digits = {n: max(map(_digits, sample[n]), default=0) for n in shown if n != "time"}
     rows = [
-        [f"{row[n]:%Y-%m-%d %H:%M}" if n == "time" else number(float(row[n]), _digits(row[n]))
+        [f"{row[n]:%Y-%m-%d %H:%M}" if n == "time" else number(float(row[n]), digits[n])
          for n in shown]
         for row in sample.to_dict("records")
     ]  # fmt: skip
@@ -214,9 +237,8 @@ def _sample(sample: pd.DataFrame, clock: str) -> Html:
 
 
 def _digits(value: float) -> int:
-    """Decimals a value has, up to six."""
-    text = f"{float(value):.6f}".rstrip("0")
-    return len(text.partition(".")[2])
+    """Decimals a value has, up to six; none where it is missing."""
+    return len(f"{float(value):.6f}".rstrip("0").partition(".")[2])
 
 
 def report_panel(report: Any) -> Html:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from mlcore.hub import Call
 from pages import _parts as parts
+from pages._cards import MEASURES, baseline_title, short_version, told
 from pages._format import MISSING, Html, duration, number, percent, points, safe, signed, thousands
 
 __all__ = [
@@ -111,7 +112,8 @@ def signal_of(row: Row, now: pd.Timestamp) -> parts.Signal:
         "due": "due, not settled",
         "settled": f"came {call.outcome or 'no label'}",
     }
-    state = [source.get(call.status, ""), "SIMULATED" if call.simulated else "real"]
+    mode = "" if call.mode == "live" else call.mode
+    state = [source.get(call.status, ""), mode, "SIMULATED" if call.simulated else "real"]
     return parts.Signal(
         symbol=call.symbol,
         detail=f"{_LABELS.get(call.timeframe, call.timeframe)} · {call.title}",
@@ -139,19 +141,20 @@ def _sentence(text: str | None) -> str:
     return f"{words[:1].upper()}{words[1:]}." if words and words[-1] not in ".!?" else words
 
 
-def banner(verdict: Any, report: Mapping[str, Any], measure: parts.Measure, slot: str) -> Html:
+def banner(report: Mapping[str, Any], slot: str) -> Html:
     """The verdict on one slot's live calls, in words, with the big evidence bar."""
+    judged = report["verdict"]
+    verdict, (title, measure) = told(judged), MEASURES[judged["measure"]]
     kind = parts.shown_kind(verdict)
-    values = (report["verdict"].get("value"), report["verdict"].get("baseline_value"))
     unsettled = int(report.get("due_unsettled") or 0)
     text = _SENTENCES.get(kind, _SENTENCES["few"])
     text += f" {thousands(unsettled)} due and not settled yet." if unsettled else ""
     text += " Nothing here places an order."
-    label = {"pp": "Accuracy", "R": "Net R per range", "%": "Skill"}[measure.unit] + ", live calls"
+    pair = (judged.get("value"), judged.get("baseline_value"))
     bar = parts.evidence_bar(
-        verdict, f"{label} of {slot}", measure=measure,
-        baseline=str(report["verdict"].get("baseline") or ""),
-        values=None if None in values else (float(values[0]), float(values[1])),
+        verdict, f"{title}, live calls of {slot}", measure=measure,
+        baseline=baseline_title(judged.get("baseline")),
+        values=None if None in pair else (float(pair[0]), float(pair[1])),
         big=True, axis=kind != "few", brief=False,
     )  # fmt: skip
     return parts.verdict_banner(verdict, text, bar)
@@ -198,7 +201,7 @@ def reasons(row: Row) -> Html:
     steps = [(text, value / 100) for text, value in call.reasons]
     listed = parts.reasons_list(
         call.baseline, steps, call.probability, side=row.side,
-        name=f"Baseline, {call.baseline_name}" if call.baseline_name else "Baseline",
+        name=f"Baseline: {baseline_title(call.baseline_name)}",
     )  # fmt: skip
     gap = points(call.probability - call.baseline, 1)
     note = parts.note(f"Sum {gap}, calibrated {percent(call.probability)}.")
@@ -252,7 +255,11 @@ def provenance(row: Row) -> Html:
         "late": f"{logged:%d %b %H:%M:%S} UTC, late: {wait} after the decision",
         "replay": f"{logged:%d %b %H:%M} UTC, replay of {decided:%d %b %Y}",
     }
-    model = "rule, no model" if call.role == "baseline" else f"{call.label} {call.version}"
+    model = (
+        "rule, no model"
+        if call.role == "baseline"
+        else f"{call.label} {short_version(call.version)}"
+    )
     rows: list[tuple[str, object]] = [
         ("Logged", said.get(call.mode, f"{logged:%d %b %H:%M} UTC")),
         ("Decided", f"{decided:%d %b %H:%M} UTC"),

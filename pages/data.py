@@ -17,7 +17,8 @@ from pages import _ui
 __all__: list[str] = []
 
 hub = _ui.hub()
-_ui.enters("data")
+if _ui.enters("data"):
+    st.session_state.pop("import_report", None)
 uploads = hub.settings.data / "uploads"
 BY_NAME = "by the symbol's name"
 
@@ -34,25 +35,27 @@ def show_symbols() -> None:
     pairs = listed[["symbol", "timeframe"]].itertuples(index=False)
     fresh = [hub.freshness(symbol, timeframe).text for symbol, timeframe in pairs]
     titles = {name: market.title for name, market in hub.settings.markets.items()}
-    show_table(data.symbols_frame(listed, titles, fresh), data.symbols_panel, "symbols", "Symbols")
+    frame = data.symbols_frame(listed, titles, fresh)
+    with _ui.table_panel("Symbols with bars", frame, "symbols"):
+        show_table(frame, data.symbols_table(frame))
 
 
 def show_imports() -> None:
     """Every import, newest first."""
     imports = hub.imports(limit=500)
-    if not imports.empty:
-        show_table(data.imports_frame(imports), data.imports_panel, "imports", "Imports")
+    if imports.empty:
+        return
+    frame = data.imports_frame(imports)
+    with _ui.table_panel("Imports", frame, "imports"):
+        show_table(frame, data.imports_table(frame))
 
 
-def show_table(frame: Any, panel: Any, name: str, title: str) -> None:
-    """A small table as a panel, a long one as a table that scrolls; both as CSV."""
-    drawn = panel(frame)
+def show_table(frame: Any, drawn: Any) -> None:
+    """A small table as HTML, a long one as a table that scrolls."""
     if drawn is not None:
         _ui.show(drawn)
     else:
-        _ui.show(parts.section_title(title, f"{len(frame)} rows"))
-        st.dataframe(frame, hide_index=True, key=f"table_{name}")
-    _ui.csv_button(frame, name)
+        st.dataframe(frame, hide_index=True)
 
 
 def ask(paths: list[Path], seen: Any) -> dict[str, Any]:
@@ -149,17 +152,23 @@ def show_import() -> None:
     kept = (
         st.session_state.get("answers", {}) if st.session_state.get("answers_for") == paths else {}
     )
-    seen = hub.preview(paths, **{k: v for k, v in kept.items() if k != "symbol" or v})
+    seen = look_into(paths, kept)
     answers = ask(paths, seen)
     if answers != kept:
         st.session_state.update(answers=answers, answers_for=paths)
         st.rerun()
     for question in seen.questions:
         rule, _, rest = question.partition(" – ")
-        _ui.show(parts.stale_notice(f"One question: {rule}", rest.partition(" – ")[0]))
+        _ui.show(
+            parts.stale_notice(
+                f"One question: {rule}", f"{rest.partition(' – ')[0]}. Answer it above."
+            )
+        )
     if "import_error" in st.session_state:
         _ui.show_error(st.session_state.pop("import_error"))
-    _ui.show(data.preview_panel(seen, [path.name for path in paths]))
+    facts, sample = st.columns([1, 1.7], gap="small")
+    facts.html(str(data.facts_panel(seen, [path.name for path in paths])))
+    sample.html(str(data.sample_panel(seen)))
     ready = not seen.questions and bool(answers.get("symbol"))
     label = f"Import {parts.thousands(seen.rows)} bars"
     if st.button(label, type="primary", icon=":material/upload:", disabled=not ready, key="import"):

@@ -40,9 +40,7 @@ def show_banner(row: today.Row) -> None:
         _ui.show(parts.callout(f"No model answers {row.head.slot} yet: the rule does.", text))
         return
     report = live_report(str(hub.settings.home), row.head.slot)
-    measure = _ui.MEASURES[report["verdict"]["measure"]]
-    verdict = _ui.as_verdict(report["verdict"])
-    _ui.show(today.banner(verdict, report, measure, row.head.slot))
+    _ui.show(today.banner(report, row.head.slot))
 
 
 def show_chart(row: today.Row, place: str) -> None:
