@@ -252,7 +252,9 @@ def models(slot: Annotated[str | None, typer.Argument()] = None, as_json: Json =
 
 
 @app.command()
-def show(slot: SlotName, version: str = "champion", as_json: Json = False) -> None:
+def show(
+    slot: SlotName, version: Annotated[str, typer.Argument()] = "champion", as_json: Json = False
+) -> None:
     """The card of a version."""
     card = _hub().card(slot, version)
     _say(card if as_json else {"slot": slot, "version": card["version"], "verdict":

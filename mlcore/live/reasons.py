@@ -17,6 +17,8 @@ from mlcore.features.base import catalogue
 __all__ = ["BASELINE_INPUTS", "put_into_words", "reasons_from"]
 
 LISTED = 4
+START = "Where the model starts from, against the baseline"
+START_OWN = "How the model weighs what the baseline is made of, against the baseline"
 BASELINE_INPUTS = {
     "orb_direction": frozenset({"close_position"}),
 }
@@ -77,19 +79,26 @@ def reasons_from(
     sized[:, own] = -1.0
     top = np.argsort(-sized, axis=1, kind="stable")[:, :listed]
     return [
-        _rows(names, inputs[i], points[i], top[i], float(difference[i])) for i in range(len(parts))
+        _rows(names, inputs[i], points[i], top[i], own, float(difference[i]))
+        for i in range(len(parts))
     ]
 
 
 def _rows(
-    names: Sequence[str], values: np.ndarray, points: np.ndarray, top: np.ndarray, total: float
-) -> tuple[dict[str, Any], ...]:
-    kept = [int(j) for j in top if abs(points[j]) >= 0.005]
-    said = [
+    names: Sequence[str], values: np.ndarray, points: np.ndarray, top: np.ndarray,
+    own: list[int], total: float,
+) -> tuple[dict[str, Any], ...]:  # fmt: skip
+    """Listed inputs, all others together, and what the model starts from against the baseline."""
+    kept = [int(j) for j in top if abs(points[j]) >= 0.005 and int(j) not in own]
+    said: list[dict[str, Any]] = [
         {"text": put_into_words(names[j], float(values[j])), "points": float(points[j]),
          "input": names[j], "value": float(values[j]) if np.isfinite(values[j]) else None}
         for j in kept
     ]  # fmt: skip
-    rest = len(names) - len(kept)
-    remainder = total - sum(float(points[j]) for j in kept)
-    return (*said, {"text": f"{rest} other inputs and the average", "points": remainder})
+    listed = sum(float(points[j]) for j in kept)
+    others = float(points.sum()) - listed - sum(float(points[j]) for j in own)
+    count = len(names) - len(kept) - len(own)
+    if abs(others) >= 0.005:
+        said.append({"text": f"{count} other inputs", "points": others})
+    start = total - listed - (others if abs(others) >= 0.005 else 0.0)
+    return (*said, {"text": START_OWN if own else START, "points": start})

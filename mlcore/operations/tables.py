@@ -95,7 +95,6 @@ def dataset_frame(home: Home, target: str, symbol: str, timeframe: str) -> pd.Da
     )  # fmt: skip
     head = {
         "item": data.rows["item"].to_numpy(),
-        "side": data.rows["side"].to_numpy(),
         **{
             name: pd.to_datetime(getattr(data, name), utc=True)
             for name in ("decision_at", "due_at", "known_at")
@@ -103,4 +102,6 @@ def dataset_frame(home: Home, target: str, symbol: str, timeframe: str) -> pd.Da
         "y": data.y,
         "r_taken": data.rows["r_taken"].to_numpy(),
     }
+    if "side" not in data.X:
+        head["side"] = data.rows["side"].to_numpy()
     return pd.concat([pd.DataFrame(head), data.X.reset_index(drop=True)], axis=1)

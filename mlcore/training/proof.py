@@ -59,18 +59,19 @@ def _table(rows: Rows) -> Table:
     )  # fmt: skip
 
 
-def _edges(decision_at: np.ndarray, zone: str) -> np.ndarray:
-    """Decisions in the weeks in which a clock of the market's sessions changes."""
-    changes = []
-    for place in {zone, "America/New_York", "Europe/London"}:
-        local = pd.to_datetime(decision_at, utc=True).tz_convert(place).tz_localize(None)
-        offset = local.asi8 - pd.to_datetime(decision_at, utc=True).asi8
-        changes.append(np.flatnonzero(np.diff(offset) != 0) + 1)
-    found = np.unique(np.concatenate(changes)) if changes else np.empty(0, dtype=np.int64)
-    first = np.unique(decision_at[found]) if len(found) else np.empty(0, dtype=np.int64)
-    edges = np.unique(decision_at)
-    monday = edges[np.flatnonzero(np.diff(edges) > DAY) + 1]
-    return np.concatenate([first, monday])[:EDGES]
+def _edges(rows: Rows, zone: str) -> np.ndarray:
+    """Decisions at edges: the first after a clock change, and the first of trading days."""
+    decided = rows.frame["decision_at"].to_numpy(np.int64)
+    if not len(decided):
+        return decided
+    stamps = pd.to_datetime(decided, utc=True)
+    changed = [
+        np.flatnonzero(np.diff(stamps.tz_convert(place).tz_localize(None).asi8 - stamps.asi8)) + 1
+        for place in sorted({zone, "America/New_York", "Europe/London"})
+    ]
+    first = np.flatnonzero(np.diff(rows.frame["day"].to_numpy(np.int64))) + 1
+    spread = first[np.linspace(0, len(first) - 1, EDGES).astype(int)] if len(first) else first
+    return np.unique(decided[np.concatenate([*changed, spread])])
 
 
 def prove_inputs(
@@ -83,7 +84,7 @@ def prove_inputs(
     ahead = max(64, 2 * DAY // subject.bars.width)
     span = need + 40 * ahead
     bars = subject.bars.take(slice(-(span + 20_000), None))
-    edges = _edges(subject.rows(bars).frame["decision_at"].to_numpy(np.int64), subject.market.zone)
+    edges = _edges(subject.rows(bars), subject.market.zone)
 
     def build(some: Bars) -> Table:
         return _table(subject.rows(some))
