@@ -265,10 +265,15 @@ def _source(name: str, memo: dict[str, Any], needed_by: str) -> tuple[Function, 
     )
 
 
-def _finite(values: Any) -> Array:
-    column: Array = np.asarray(values, dtype=np.float64)
-    ok = np.isfinite(column)
-    return column if ok.all() else np.where(ok, column, np.nan)
+def _without_infinity(column: Array) -> None:
+    infinite = np.isinf(column)
+    if infinite.any():
+        column[infinite] = np.nan
+
+
+def _as_table(columns: Array) -> Array:
+    """(n, f) from (f, n); rows are contiguous where they are few."""
+    return np.ascontiguousarray(columns.T) if columns.shape[1] <= 4096 else columns.T
 
 
 def bar_table(names: Sequence[str], bars: Bars, at: Any = None) -> Array:
@@ -294,16 +299,20 @@ def bar_table(names: Sequence[str], bars: Bars, at: Any = None) -> Array:
     UsageError
         An unknown feature, or one of scope `row`.
     """
-    index = np.arange(len(bars)) if at is None else np.asarray(at, dtype=np.int64)
-    table: Array = np.full((len(index), len(names)), np.nan)
+    index = None if at is None else np.asarray(at, dtype=np.int64)
+    columns: Array = np.full((len(names), len(bars) if index is None else len(index)), np.nan)
     memo: dict[str, Any] = {c: getattr(bars, c) for c in BAR_INPUTS}
-    for j, one in enumerate(select(names)):
+    for column, one in zip(columns, select(names), strict=True):
         if len(bars) <= one.warmup_bars:
             continue
         values = one.fn(*[_ask(i, memo, one.name) for i in one.inputs])
-        ready = index >= one.warmup_bars
-        table[:, j] = np.where(ready, _finite(values[index]), np.nan)
-    return table
+        if index is None:
+            column[one.warmup_bars :] = values[one.warmup_bars :]
+        else:
+            ready = index >= one.warmup_bars
+            column[ready] = values[index[ready]]
+        _without_infinity(column)
+    return _as_table(columns)
 
 
 def row_table(names: Sequence[str], facts: Mapping[str, Any], rows: int) -> Array:
@@ -319,9 +328,9 @@ def row_table(names: Sequence[str], facts: Mapping[str, Any], rows: int) -> Arra
     UsageError
         A feature whose facts this kind of row does not have.
     """
-    table: Array = np.empty((rows, len(names)))
+    columns: Array = np.empty((len(names), rows))
     memo = dict(facts)
-    for j, one in enumerate(select(names)):
-        table[:, j] = memo[one.name] if one.name in memo else _ask(one.name, memo, one.name)
-    table[~np.isfinite(table)] = np.nan
-    return table
+    for column, one in zip(columns, select(names), strict=True):
+        column[:] = memo[one.name] if one.name in memo else _ask(one.name, memo, one.name)
+        _without_infinity(column)
+    return _as_table(columns)

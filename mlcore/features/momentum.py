@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.features.base import Array, feature, term
-from mlcore.features.windows import lag, log_ratio, ratio, rolling_max, rolling_min, rolling_sum
+from mlcore.features.windows import lag, ratio, rolling_max, rolling_min, rolling_sum
 
 __all__ = [
     "cci",
     "chande",
     "change",
+    "channel_14",
     "macd",
     "macd_histogram",
     "macd_line",
     "macd_signal",
     "rate_of_change",
     "rsi",
+    "still",
     "stochastic",
     "stochastic_d",
     "stochastic_k",
@@ -36,21 +38,24 @@ def change(close: Array) -> Array:
     return close - lag(close, 1)
 
 
-def _moved(change: Array, n: int) -> NDArray[np.bool_]:
-    """Whether any of the last n changes differs from 0."""
-    moved: NDArray[np.bool_] = rolling_max(np.abs(change), n) > 0
-    return moved
+@term
+def still(change: Array) -> NDArray[np.int64]:
+    """Bars since the close last differed from the one before; the count starts with the data."""
+    index = np.arange(len(change))
+    return index - np.maximum.accumulate(np.where(change != 0, index, 0))
 
 
 @feature(
     "rsi_{n}", family="momentum", warmup=lambda n: 12 * n, unit="index", bounds=(0, 100),
     source="Wilder 1978", tolerance=0.05, n=(7, 14, 21),
 )  # fmt: skip
-def rsi(close: Array, change: Array, n: int) -> Array:
+def rsi(close: Array, still: NDArray[np.int64], n: int) -> Array:
     """Relative strength of gains against losses over {n} bars; missing where nothing moved."""
     from talib import RSI
 
-    return np.where(_moved(change, n), RSI(close, n), np.nan)
+    values: Array = RSI(close, n)
+    values[still >= n] = np.nan
+    return values
 
 
 @feature(
@@ -114,11 +119,16 @@ def macd_histogram(macd: tuple[Array, Array, Array], atr_14: Array) -> Array:
 
 
 @term
-def stochastic(high: Array, low: Array, close: Array) -> tuple[Array, Array]:
-    """Place of the close in the 14-bar channel, in percent, and its 3-bar mean."""
-    top, bottom = rolling_max(high, 14), rolling_min(low, 14)
-    k = 100 * ratio(close - bottom, top - bottom)
-    return k, rolling_sum(k, 3) / 3
+def channel_14(high: Array, low: Array) -> tuple[Array, Array]:
+    """Highest high and lowest low of 14 bars."""
+    return rolling_max(high, 14), rolling_min(low, 14)
+
+
+@term
+def stochastic(channel_14: tuple[Array, Array], close: Array) -> Array:
+    """Place of the close in the 14-bar channel, in percent."""
+    top, bottom = channel_14
+    return 100 * ratio(close - bottom, top - bottom)
 
 
 _PERCENT: dict[str, Any] = {
@@ -130,15 +140,15 @@ _PERCENT: dict[str, Any] = {
 
 
 @feature("stochastic_k_14", warmup=13, **_PERCENT)
-def stochastic_k(stochastic: tuple[Array, Array]) -> Array:
+def stochastic_k(stochastic: Array) -> Array:
     """Place of the close between the lowest low and highest high of 14 bars."""
-    return stochastic[0]
+    return stochastic
 
 
 @feature("stochastic_d_14", warmup=15, tolerance=1e-6, **_PERCENT)
-def stochastic_d(stochastic: tuple[Array, Array]) -> Array:
+def stochastic_d(stochastic: Array) -> Array:
     """Mean of three bars' stochastic %K over 14 bars."""
-    return np.clip(stochastic[1], 0, 100)
+    return np.clip(rolling_sum(stochastic, 3) / 3, 0, 100)
 
 
 @feature(
@@ -147,10 +157,8 @@ def stochastic_d(stochastic: tuple[Array, Array]) -> Array:
 )  # fmt: skip
 def williams_r(high: Array, low: Array, close: Array, n: int) -> Array:
     """Distance of the close below the highest high of {n} bars; missing where nothing moved."""
-    from talib import WILLR
-
-    spread = rolling_max(high, n) - rolling_min(low, n)
-    return np.where(spread > 0, WILLR(high, low, close, n), np.nan)
+    top, bottom = rolling_max(high, n), rolling_min(low, n)
+    return -100 * ratio(top - close, top - bottom)
 
 
 @feature(
@@ -161,17 +169,20 @@ def cci(high: Array, low: Array, close: Array, n: int) -> Array:
     """Typical price against its {n}-bar mean, in 0.015 mean deviations."""
     from talib import CCI
 
-    spread = rolling_max(high, n) - rolling_min(low, n)
-    return np.where(spread > 0, CCI(high, low, close, n), np.nan)
+    values: Array = CCI(high, low, close, n)
+    if bool((values == 0).any()):  # also TA-Lib's answer where the price stood still
+        spread = rolling_max(high, n) - rolling_min(low, n)
+        values[(values == 0) & (spread == 0)] = np.nan
+    return values
 
 
 @feature(
     "roc_{n}", family="momentum", warmup=lambda n: n, unit="log return", source="Murphy 1999",
     n=(3, 5, 10, 20, 60),
 )  # fmt: skip
-def rate_of_change(close: Array, n: int) -> Array:
+def rate_of_change(log_close: Array, n: int) -> Array:
     """Log return of the close over {n} bars."""
-    return log_ratio(close, lag(close, n))
+    return log_close - lag(log_close, n)
 
 
 @feature(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcore.features.base import Array, feature
+from mlcore.features.base import Array, feature, term
 from mlcore.features.windows import lag, log_ratio, ratio, rolling_max, rolling_min, rolling_sum
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "range_atr",
     "return_z",
     "run_length",
+    "squares_100",
     "upper_shadow",
 ]
 
@@ -33,14 +34,19 @@ def log_return_lag(log_return: Array, n: int) -> Array:
     return lag(log_return, n)
 
 
+@term
+def squares_100(squares: Array) -> Array:
+    """Sum of 100 squared log returns."""
+    return rolling_sum(squares, 100)
+
+
 @feature(
     "return_z_{n}", family="price", warmup=100, unit="standard deviations",
     source="Jegadeesh & Titman 1993", n=(1, 3, 12, 36),
 )  # fmt: skip
-def return_z(close: Array, log_return: Array, n: int) -> Array:
+def return_z(log_close: Array, squares_100: Array, n: int) -> Array:
     """Log return of {n} bars, in standard deviations of 100 bars scaled to that length."""
-    scale = np.sqrt(rolling_sum(log_return**2, 100) / 100 * n)
-    return ratio(log_ratio(close, lag(close, n)), scale)
+    return ratio(log_close - lag(log_close, n), np.sqrt(squares_100 / 100 * n))
 
 
 @feature(

@@ -9,7 +9,7 @@ import numpy as np
 from mlcore.features.base import Array, feature, term
 from mlcore.features.windows import (
     lag,
-    log_ratio,
+    logs,
     ratio,
     rolling_max,
     rolling_min,
@@ -30,29 +30,35 @@ __all__ = [
 
 
 @term
-def spread_14(high: Array, low: Array) -> Array:
+def spread_14(channel_14: tuple[Array, Array]) -> Array:
     """Highest high less lowest low of 14 bars."""
-    return rolling_max(high, 14) - rolling_min(low, 14)
+    return channel_14[0] - channel_14[1]
+
+
+def _distance(close: Array, mean: Array) -> Array:
+    away = ratio(close, mean)
+    away -= 1
+    return away
 
 
 @feature(
-    "sma_distance_{n}", family="trend", warmup=lambda n: n - 1, unit="log ratio",
+    "sma_distance_{n}", family="trend", warmup=lambda n: n - 1, unit="share of price",
     source="Brock, Lakonishok & LeBaron 1992", n=(5, 10, 20, 50, 100, 200),
 )  # fmt: skip
 def sma_distance(close: Array, n: int) -> Array:
-    """Log distance of the close from its mean over {n} bars."""
-    return log_ratio(close, rolling_sum(close, n) / n)
+    """Distance of the close from its mean over {n} bars, as a share of it."""
+    return _distance(close, rolling_sum(close, n) / n)
 
 
 @feature(
-    "ema_distance_{n}", family="trend", warmup=lambda n: 8 * n, unit="log ratio",
+    "ema_distance_{n}", family="trend", warmup=lambda n: 8 * n, unit="share of price",
     source="Roberts 1959", tolerance=1e-6, n=(5, 10, 20, 50, 100, 200),
 )  # fmt: skip
 def ema_distance(close: Array, n: int) -> Array:
-    """Log distance of the close from its exponential mean of span {n} bars."""
+    """Distance of the close from its exponential mean of span {n} bars, as a share of it."""
     from talib import EMA
 
-    return log_ratio(close, EMA(close, n))
+    return _distance(close, EMA(close, n))
 
 
 _DIRECTED: dict[str, Any] = {
@@ -112,7 +118,7 @@ def efficiency(close: Array, change: Array, n: int) -> Array:
     "macro_trend_{n}", family="trend", warmup=lambda n: n, unit="standard deviations",
     source="Brock, Lakonishok & LeBaron 1992", tolerance=1e-6, n=(200,),
 )  # fmt: skip
-def macro_trend(close: Array, log_return: Array, n: int) -> Array:
+def macro_trend(close: Array, log_close: Array, squares: Array, n: int) -> Array:
     """Distance from the mean of {n} bars, in what a walk of the same volatility would show."""
-    scale = np.sqrt(rolling_sum(log_return**2, n) / 3)
-    return ratio(log_ratio(close, rolling_sum(close, n) / n), scale)
+    scale = np.sqrt(rolling_sum(squares, n) / 3)
+    return ratio(log_close - logs(rolling_sum(close, n) / n), scale)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlcore.features.base import Array, feature, term
-from mlcore.features.windows import lag, log_ratio, moments, ratio, rolling_sum
+from mlcore.features.windows import lag, log_ratio, logs, moments, ratio, rolling_sum
 
 __all__ = [
     "atr_14",
@@ -17,19 +17,33 @@ __all__ = [
     "bollinger_width",
     "garman_klass",
     "kurtosis",
+    "log_close",
     "log_return",
     "parkinson",
     "shape_20",
     "skew",
+    "squares",
     "volatility",
     "volatility_ratio",
 ]
 
 
 @term
-def log_return(close: Array) -> Array:
+def log_close(close: Array) -> Array:
+    """Natural log of the close, missing unless it is above 0."""
+    return logs(close)
+
+
+@term
+def log_return(log_close: Array) -> Array:
     """Log return of the close against the close before."""
-    return log_ratio(close, lag(close, 1))
+    return log_close - lag(log_close, 1)
+
+
+@term
+def squares(log_return: Array) -> Array:
+    """Squared log returns."""
+    return log_return * log_return
 
 
 @term
@@ -91,18 +105,17 @@ def bollinger_width(bands_20: tuple[Array, Array]) -> Array:
     "volatility_{n}", family="volatility", warmup=lambda n: n, unit="log return",
     bounds=(0, np.inf), source="Figlewski 1997", n=(5, 10, 20, 50, 100),
 )  # fmt: skip
-def volatility(log_return: Array, n: int) -> Array:
+def volatility(squares: Array, n: int) -> Array:
     """Root mean square of {n} log returns."""
-    return np.sqrt(rolling_sum(log_return**2, n) / n)
+    return np.sqrt(rolling_sum(squares, n) / n)
 
 
 @feature(
     "volatility_ratio_{n}", family="volatility", warmup=lambda n: 5 * n, unit="ratio",
     bounds=(0, np.inf), source="Engle 1982", n=(10, 20),
 )  # fmt: skip
-def volatility_ratio(log_return: Array, n: int) -> Array:
+def volatility_ratio(squares: Array, n: int) -> Array:
     """Volatility of {n} bars over that of five times as many."""
-    squares = log_return**2
     return np.sqrt(ratio(5 * rolling_sum(squares, n), rolling_sum(squares, 5 * n)))
 
 
@@ -112,7 +125,7 @@ def volatility_ratio(log_return: Array, n: int) -> Array:
 )  # fmt: skip
 def skew(shape_20: tuple[Array, ...]) -> Array:
     """Skewness of 20 log returns (population form); missing where they do not vary."""
-    return shape_20[1] / shape_20[0] ** 1.5
+    return shape_20[1] / (shape_20[0] * np.sqrt(shape_20[0]))
 
 
 @feature(

@@ -7,36 +7,48 @@ only the windows that contain it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["lag", "log_ratio", "moments", "ratio", "rolling_max", "rolling_min", "rolling_sum"]
+__all__ = [
+    "lag",
+    "log_ratio",
+    "logs",
+    "moments",
+    "ratio",
+    "rolling_max",
+    "rolling_min",
+    "rolling_sum",
+]
 
 Array = NDArray[np.float64]
+_PIECE = 8192
 
 
-def _fold(x: Array, n: int, join: Callable[[Array, Array], Array]) -> Array:
-    """`join` over each window of n values, by doubling: about 2·log2(n) passes over x."""
-    size = len(x)
-    out: Array = np.full(size, np.nan)
-    if size < n:
-        return out
+def _fold(x: Array, n: int, join: np.ufunc) -> Array:
+    """`join` over each window of n values, in pieces that stay in the processor's cache."""
+    out: Array = np.full(len(x), np.nan)
+    for start in range(0, len(x) - n + 1, _PIECE):
+        piece = x[start : start + _PIECE + n - 1]
+        out[start + n - 1 : start + len(piece)] = _double(piece, n, join)
+    return out
+
+
+def _double(x: Array, n: int, join: np.ufunc) -> Array:
+    """Each whole window of x by doubling: about 2·log2(n) passes."""
     part, width = x, 1  # part[j] joins x[j : j + width]
-    total, taken = x[:0], 0  # total[j] joins x[j : j + taken]
+    total, taken = x, 0  # total[j] joins x[j : j + taken]
     while True:
         if n & width:
-            tail = part[taken : taken + size - taken - width + 1]
+            tail = part[taken:]
             total = join(total[: len(tail)], tail) if taken else tail
             taken += width
         if taken == n:
-            break
+            return total[: len(x) - n + 1]
         part = join(part[:-width], part[width:])
         width *= 2
-    out[n - 1 :] = total
-    return out
 
 
 def rolling_sum(x: Array, n: int) -> Array:
@@ -63,19 +75,28 @@ def lag(x: Array, n: int) -> Array:
 
 def ratio(a: Any, b: Any) -> Array:
     """`a / b`, NaN where b is 0 or either is missing."""
-    top, bottom = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
-    out: Array = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=out, where=bottom != 0)
+    bottom = np.asarray(b, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        out: Array = np.asarray(a, np.float64) / bottom
+    zero = bottom == 0
+    if zero.any():
+        out[np.broadcast_to(zero, out.shape)] = np.nan
     return out
+
+
+def logs(x: Array) -> Array:
+    """Natural log, NaN unless above 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out: Array = np.log(x)
+    return out if bool((x > 0).all()) else np.where(x > 0, out, np.nan)
 
 
 def log_ratio(a: Array, b: Array) -> Array:
     """Natural log of `a / b`, NaN unless both are above 0."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        out: Array = np.log(a / b)
     good = (a > 0) & (b > 0)
-    out: Array = np.full(len(a), np.nan)
-    np.divide(a, b, out=out, where=good)
-    np.log(out, out=out, where=good)
-    return out
+    return out if bool(good.all()) else np.where(good, out, np.nan)
 
 
 def moments(x: Array, n: int, order: int) -> tuple[Array, ...]:
@@ -83,13 +104,23 @@ def moments(x: Array, n: int, order: int) -> tuple[Array, ...]:
 
     NaN where the spread is within rounding of 0: a constant window has no shape.
     """
-    sums = [rolling_sum(x**k if k > 1 else x, n) / n for k in range(1, order + 1)]
-    mean, second = sums[0], sums[1]
-    spread = second - mean * mean
-    spread = np.where(spread > 1e-10 * second, spread, np.nan)
-    found = [spread]
+    out = np.full((order - 1, len(x)), np.nan)
+    for start in range(0, len(x) - n + 1, _PIECE):
+        piece = x[start : start + _PIECE + n - 1]
+        out[:, start + n - 1 : start + len(piece)] = _moments(piece, n, order)
+    return tuple(out)
+
+
+def _moments(x: Array, n: int, order: int) -> list[Array]:
+    powers = [x]
+    while len(powers) < order:
+        powers.append(powers[-1] * x)
+    mean, second, *higher = (_double(p, n, np.add) / n for p in powers)
+    square = mean * mean
+    spread = second - square
+    found = [np.where(spread > 1e-10 * second, spread, np.nan)]
     if order >= 3:
-        found.append(sums[2] - 3 * mean * second + 2 * mean**3)
+        found.append(higher[0] - 3 * mean * second + 2 * mean * square)
     if order >= 4:
-        found.append(sums[3] - 4 * mean * sums[2] + 6 * mean**2 * second - 3 * mean**4)
-    return tuple(found)
+        found.append(higher[1] - 4 * mean * higher[0] + 6 * square * second - 3 * square * square)
+    return found

@@ -15,6 +15,7 @@ from mlcore.clock import NAT
 from mlcore.config import Market, Settings
 from mlcore.errors import TooFewBars
 from mlcore.features import select
+from mlcore.market.sessions import bar_ends
 from mlcore.samples.asof import asof
 from mlcore.samples.labels import Label
 from mlcore.samples.rows import Rows, late_instants, rows_at, rows_in_epochs, window_bars
@@ -122,18 +123,17 @@ def build_dataset(
         [symbol, timeframe, lab.name, names, market.model_dump(mode="json"), orb.model_dump()],
         sort_keys=True,
     )
+    weight = _weights(lab, decided, due, known, bar_ends(latest, market))
     return Dataset(
-        pd.DataFrame(rows.X, columns=list(names)), y, decided, due, known,
-        _weights(lab, decided, due, known, latest), frame, _fingerprint(rows.X, y, spec),
-        pinned, lab, symbol, timeframe, names,
+        pd.DataFrame(rows.X, columns=list(names)), y, decided, due, known, weight, frame,
+        _fingerprint(rows.X, y, spec), pinned, lab, symbol, timeframe, names,
     )  # fmt: skip
 
 
-def _weights(lab: Label, decided: Array, due: Array, known: Array, bars: Bars) -> Array:
+def _weights(lab: Label, decided: Array, due: Array, known: Array, ends: Array) -> Array:
     """Average uniqueness of a signal's spans from decision to answer, in bars; else 1."""
     if lab.of_ranges:
         return np.ones(len(decided))
-    ends = np.maximum.accumulate(np.minimum(bars.available_at, bars.end))
     first = np.searchsorted(ends, decided)
     last = np.searchsorted(ends, np.where(known == NAT, due, known))
     return average_uniqueness(first, np.maximum(last, first + 1))

@@ -39,6 +39,7 @@ __all__ = ["Rows", "late_instants", "rows_at", "rows_in_epochs", "window_bars"]
 
 Array = np.ndarray[Any, Any]
 WINDOWS_HELD = 8
+LONG_AGO = 2**62
 _HELD: dict[tuple[int, str, ORB], tuple[weakref.ref[Bars], tuple[Surroundings, Past]]] = {}
 SPARE_DAYS = 9
 """Trading days kept beyond what features ask for: holidays and ranges that were not valid."""
@@ -150,7 +151,7 @@ def rows_in_epochs(
     answers = decisions(latest, market, lab, orb=orb, now=at)
     window = window_bars(lab, names, market, latest.timeframe)
     parts = []
-    edges = [int(np.iinfo(np.int64).min), *instants.tolist(), int(np.iinfo(np.int64).max)]
+    edges = [-LONG_AGO, *instants.tolist(), int(np.iinfo(np.int64).max)]
     for begin, end in pairwise(edges):
         part = read(end - 1)
         first = int(np.searchsorted(part.time, begin)) - window - 1

@@ -17,7 +17,7 @@ from mlcore.features.windows import (
 
 N = "ROWS BETWEEN {} PRECEDING AND CURRENT ROW"
 SQL = {
-    "sma_distance_50": "ln(close / avg(close) OVER w50)",
+    "sma_distance_50": "close / avg(close) OVER w50 - 1",
     "bollinger_b_20": "(close - avg(close) OVER w20) / (4 * stddev_pop(close) OVER w20) + 0.5",
     "bollinger_width_20": "4 * stddev_pop(close) OVER w20 / avg(close) OVER w20",
     "williams_r_14": "-100 * (max(high) OVER w14 - close)"
