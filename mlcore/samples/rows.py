@@ -8,6 +8,7 @@ latest.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ __all__ = ["Rows", "late_instants", "rows_at", "rows_in_epochs", "window_bars"]
 
 Array = np.ndarray[Any, Any]
 WINDOWS_HELD = 8
+_HOLDING = threading.Lock()
 LONG_AGO = 2**62
 _HELD: dict[tuple[int, str, ORB], tuple[weakref.ref[Bars], tuple[Surroundings, Past]]] = {}
 SPARE_DAYS = 9
@@ -262,9 +264,10 @@ def _held(bars: Bars, market: Market, orb: ORB) -> tuple[Surroundings, Past]:
     found = _HELD.get(key)
     if found is None or found[0]() is not bars:
         found = (weakref.ref(bars), _closed(bars, market, orb))
-        while len(_HELD) >= WINDOWS_HELD:
-            _HELD.pop(next(iter(_HELD)), None)
-        _HELD[key] = found
+        with _HOLDING:
+            while len(_HELD) >= WINDOWS_HELD:
+                _HELD.pop(next(iter(_HELD)))
+            _HELD[key] = found
     return found[1]
 
 

@@ -305,6 +305,17 @@ def test_the_window_covers_every_warm_up(market, settings):
     assert window_bars(label("orb_r"), AROUND, shares, "5m") < orb
 
 
+def test_a_held_window_gives_what_a_fresh_one_gives(bars, market):
+    at = int(bars.available_at[-1])
+    windows = [bars.take(slice(k, None)) for k in range(12)]
+    for name in ("orb_quality", "orb_r_close_k3"):
+        for window in (windows[0], windows[0], *windows, windows[0]):
+            held = rows_at(window, market, label(name), features=AROUND, at=at)
+            copy = replace(window, close=window.close.copy())
+            fresh = rows_at(copy, market, label(name), features=AROUND, at=at)
+            assert held.X.tobytes() == fresh.X.tobytes()
+
+
 def test_equal_bars_give_equal_bytes(tables, bars, market):
     again = rows_at(bars, market, label("orb_quality"), features=AROUND, settings_orb=ORB())
     assert again.X.tobytes() == tables["orb_quality"].X.tobytes()
