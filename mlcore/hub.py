@@ -213,6 +213,10 @@ class Hub:
 
         return read_settled(self.home.log, self.home.now(), hours)
 
+    def log_mark(self) -> tuple[int, int]:
+        """Last sequence of predictions and of outcomes: what was read before it is still true."""
+        return self.home.log.head("predictions")[0], self.home.log.head("outcomes")[0]
+
     def next_decisions(self, n: int = 4) -> list[dict[str, Any]]:
         """The next instants at which something is decided or due."""
         from mlcore.live.calls import next_decisions

@@ -24,7 +24,7 @@ __all__ = [
     "imports_frame",
     "imports_table",
     "keep_upload",
-    "report_panel",
+    "report_line",
     "sample_panel",
     "sweep_uploads",
     "symbols_frame",
@@ -152,7 +152,7 @@ def imports_frame(imports: pd.DataFrame) -> pd.DataFrame:
         return [_moment(int(value), frame if name != "imported_at" else None)
                 for value, frame in pairs]  # fmt: skip
 
-    said = ["; ".join(json.loads(text or "[]")) for text in table["notes"]]
+    said = [_worded("; ".join(json.loads(text or "[]"))) for text in table["notes"]]
     pulled = [f"{n} pulls; " if n > 1 else "" for n in table["pulls"].tolist()]
     return pd.DataFrame(
         {
@@ -204,7 +204,7 @@ def facts_panel(seen: Any, names: Iterable[str]) -> Html:
         ("First", f"{_moment(seen.first)} {clock}" if seen.first is not None else MISSING),
         ("Last", f"{_moment(seen.last)} {clock}" if seen.last is not None else MISSING),
     ]  # fmt: skip
-    notes = [parts.note(note) for note in seen.notes]
+    notes = [parts.note(_worded(note)) for note in seen.notes]
     return parts.panel("What the file holds", parts.key_values(facts), *notes)
 
 
@@ -241,18 +241,22 @@ def _digits(value: float) -> int:
     return len(f"{float(value):.6f}".rstrip("0").partition(".")[2])
 
 
-def report_panel(report: Any) -> Html:
-    """What an import did."""
-    span = f"{_moment(report.first)} to {_moment(report.last)} UTC"
+def _worded(note: str) -> str:
+    """A note of the import in words of the page: options of the command are fields here."""
+    return note.replace("--market names another", "the field Market names another")
+
+
+def report_line(report: Any) -> Html:
+    """What an import did, in one line and its notes."""
     counts = [
-        ("Read", thousands(report.read)), ("Added", thousands(report.added)),
-        ("Revised", thousands(report.revised)), ("Unchanged", thousands(report.unchanged)),
-        ("Span", span), ("Snapshot", thousands(report.snapshot)),
+        ("read", thousands(report.read)), ("added", thousands(report.added)),
+        ("revised", thousands(report.revised)), ("unchanged", thousands(report.unchanged)),
+        ("first", f"{_moment(report.first, report.timeframe)} UTC"),
+        ("last", f"{_moment(report.last, report.timeframe)} UTC"),
+        ("snapshot", thousands(report.snapshot)),
     ]  # fmt: skip
-    name = f"{report.symbol} {report.timeframe}"
     new = report.added + report.revised
-    title = (
-        f"{name}: {thousands(new)} bars imported" if new else f"{name}: nothing new in this file"
-    )
-    notes = [parts.note(note) for note in report.notes]
-    return parts.panel("Import", parts.callout(title), parts.key_values(counts), *notes)
+    said = f"{thousands(new)} bars imported" if new else "nothing new in this file"
+    title = f"✓ {report.symbol} {report.timeframe}: {said}"
+    notes = [parts.note(_worded(note)) for note in report.notes]
+    return parts.stack([parts.quote_line(title, counts), *notes])

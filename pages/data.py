@@ -139,7 +139,7 @@ def look_into(paths: list[Path], answers: dict[str, Any]) -> Any:
 def show_import() -> None:
     """Choose files, see what they hold, answer what is open, import."""
     files = st.file_uploader(
-        "Import bars: CSV, TSV, Parquet or Feather; several files of one symbol at once",
+        "CSV, TSV, Parquet or Feather; several files of one symbol at once",
         type=list(data.SUFFIXES), accept_multiple_files=True,
         max_upload_size=hub.settings.upload_mb,
         key=f"upload_{st.session_state.get('upload_round', 0)}",
@@ -178,9 +178,9 @@ def show_import() -> None:
 _ui.head("Data")
 data.sweep_uploads(uploads)
 show_symbols()
-_ui.show(parts.section_title("Import"))
-if "import_report" in st.session_state:
-    _ui.show(data.report_panel(st.session_state["import_report"]))
-with _ui.boundary():
+with st.container(border=True, key="pn_import", gap="small"), _ui.boundary():
+    _ui.show(parts.section_title("Import"))
+    if "import_report" in st.session_state:
+        _ui.show(data.report_line(st.session_state["import_report"]))
     show_import()
 show_imports()

@@ -20,10 +20,22 @@ hub = _ui.hub()
 _ui.enters("today")
 
 
-@st.cache_data(ttl=_ui.POLL, show_spinner=False, max_entries=64)
-def live_report(home: str, slot: str) -> dict[str, Any]:
-    """What the log says about a slot's live calls; not older than the next look at the bars."""
+@st.cache_data(ttl=60, show_spinner=False, max_entries=16)
+def logged(home: str, mark: tuple[int, int]) -> tuple[list[Any], list[Any]]:
+    """Calls shown and calls settled, read again when the log has grown, and once a minute."""
+    return hub.calls(), hub.settled()
+
+
+@st.cache_data(ttl=60, show_spinner=False, max_entries=64)
+def live_report(home: str, slot: str, mark: tuple[int, int]) -> dict[str, Any]:
+    """What the log says about a slot's live calls."""
     return hub.report(slot, mode="live")
+
+
+@st.cache_data(ttl=60, show_spinner=False, max_entries=4)
+def coming(home: str) -> list[dict[str, Any]]:
+    """The next decisions."""
+    return hub.next_decisions(4)
 
 
 def select(key: str) -> None:
@@ -39,7 +51,7 @@ def show_banner(row: today.Row) -> None:
         )
         _ui.show(parts.callout(f"No model answers {row.head.slot} yet: the rule does.", text))
         return
-    report = live_report(str(hub.settings.home), row.head.slot)
+    report = live_report(home, row.head.slot, mark)
     _ui.show(today.banner(report, row.head.slot))
 
 
@@ -102,8 +114,7 @@ def show_rows(rows: list[today.Row], chosen: today.Row) -> None:
 
 def show_below(unsettled: int) -> None:
     """What comes next, and what came of yesterday's calls."""
-    _ui.show(today.agenda(hub.next_decisions(4), hub.now()))
-    settled = hub.settled()
+    _ui.show(today.agenda(coming(home), hub.now()))
     _ui.show(today.settled_panel(settled, unsettled))
     if settled:
         _ui.csv_button(today.exported(settled), "settled_calls")
@@ -120,7 +131,8 @@ def filtered(rows: list[today.Row]) -> list[today.Row]:
 
 listed = _ui.bars_or_stop("Calls are made from bars.")
 problems = _ui.look_after()
-calls = hub.calls()
+home, mark = str(hub.settings.home), hub.log_mark()
+calls, settled = logged(home, mark)
 rows = today.rows_of(calls)
 if not rows:
     newest = listed.loc[listed["last"].idxmax()]
