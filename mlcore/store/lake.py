@@ -58,17 +58,6 @@ def _is_locked(error: BaseException) -> bool:
     return isinstance(error, duckdb.Error) and "locked" in str(error)
 
 
-def _mapped(error: duckdb.Error) -> StoreError:
-    said = str(error).splitlines()[0]
-    if any(words in said for words in _FULL):
-        code, cure = "E_STORE_FULL", "free space on the disk; nothing was half written"
-    elif _is_locked(error):
-        code, cure = "E_STORE_LOCKED", "wait for the other writer, then try again"
-    else:
-        code, cure = "E_STORE_LAKE", "nothing was changed; verify lists what is damaged"
-    return StoreError(f"The lake commits whole or not at all – {said} – {cure}.", code=code)
-
-
 class Lake:
     """Parquet files and their catalog in `data_dir`; safe to share between threads.
 
@@ -142,8 +131,19 @@ class Lake:
             )
         except duckdb.Error as error:
             connection.close()
-            raise _mapped(error) from error
+            raise self._mapped(error) from error
         return connection
+
+    def _mapped(self, error: Exception) -> StoreError:
+        """Our error for DuckDB's or the system's, without the home's place."""
+        said = (str(error).splitlines() or [""])[0].replace(str(self.data), "data")
+        if any(words in said for words in _FULL):
+            code, cure = "E_STORE_FULL", "free space on the disk; nothing was half written"
+        elif _is_locked(error):
+            code, cure = "E_STORE_LOCKED", "wait for the other writer, then try again"
+        else:
+            code, cure = "E_STORE_LAKE", "nothing was changed; verify lists what is damaged"
+        return StoreError(f"The lake commits whole or not at all – {said} – {cure}.", code=code)
 
     def _cursor(self, purpose: str) -> duckdb.DuckDBPyConnection:
         """A cursor of this thread alone: a shared one may hand out another thread's rows."""
@@ -160,7 +160,7 @@ class Lake:
         try:
             return _rows(self._cursor("catalog"), sql, params)
         except duckdb.Error as error:
-            raise _mapped(error) from error
+            raise self._mapped(error) from error
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class Lake:
         try:
             return self.cursor(part=part).execute(sql, params).to_arrow_table()
         except duckdb.Error as error:
-            raise _mapped(error) from error
+            raise self._mapped(error) from error
 
     def snapshot(self) -> int:
         """The latest snapshot's number; costs microseconds."""
@@ -276,8 +276,8 @@ class Lake:
         try:
             with self._locked():
                 return retrying(partial(self._transaction, cursor, fn, note))
-        except duckdb.Error as error:
-            raise _mapped(error) from error
+        except (duckdb.Error, OSError) as error:
+            raise self._mapped(error) from error
 
     @staticmethod
     def annotate(cursor: duckdb.DuckDBPyConnection, note: str) -> None:
