@@ -9,18 +9,34 @@ import streamlit as st
 from pages import _parts, _ui
 from pages._cards import compare_table, told
 
-__all__ = [
-    "REPLAYED_DAYS",
-    "archive",
-    "champion",
-    "follow_replay",
-    "promote",
-    "replay",
-    "roll_back",
-]
+__all__ = ["REPLAYED_DAYS", "ask", "asked", "champion", "follow_replay", "replay"]
 
 REPLAYED_DAYS: Final = 60
 _REPLAY: Final = "replay_job"
+_ASKED: Final = "asked_act"
+
+
+def ask(act: str, slot: str, version: str) -> None:
+    """Open the dialog of an act (promote, roll_back, archive); a button's callback."""
+    st.session_state[_ASKED] = (act, slot, version)
+
+
+def _forget() -> None:
+    st.session_state.pop(_ASKED, None)
+
+
+def asked() -> None:
+    """Show the dialog that was asked for until it is answered or closed, reruns included."""
+    if _ASKED in st.session_state:
+        act, slot, version = st.session_state[_ASKED]
+        {"promote": _promote, "roll_back": _roll_back, "archive": _archive}[act](slot, version)
+
+
+def _done(text: str, icon: str) -> None:
+    """Close the dialog, say what was done, draw the page anew."""
+    _forget()
+    st.toast(text, icon=f":material/{icon}:")
+    st.rerun()
 
 
 def replay(slot: str) -> None:
@@ -65,8 +81,8 @@ def _reason(act: str, slot: str) -> str:
     )  # fmt: skip
 
 
-@st.dialog("Promote this version", width="medium")
-def promote(slot: str, version: str) -> None:
+@st.dialog("Promote this version", width="medium", on_dismiss=_forget)
+def _promote(slot: str, version: str) -> None:
     """Ask for a reason beside the comparison with the present champion, then promote."""
     with _ui.boundary():
         card, serving = _ui.hub().card(slot, version), champion(slot)
@@ -84,8 +100,7 @@ def promote(slot: str, version: str) -> None:
         if st.button("Promote", type="primary", icon=":material/upgrade:", key="do_promote"):
             _ui.hub().promote(slot, version, reason)
             replay(slot)
-            st.toast(f"{version} is the champion of {slot}.", icon=":material/upgrade:")
-            st.rerun()
+            _done(f"{version} is the champion of {slot}.", "upgrade")
 
 
 def champion(slot: str) -> str | None:
@@ -95,26 +110,24 @@ def champion(slot: str) -> str | None:
     return None if serving.empty else str(serving.iloc[0])
 
 
-@st.dialog("Roll back to the champion before")
-def roll_back(slot: str) -> None:
+@st.dialog("Roll back to the champion before", on_dismiss=_forget)
+def _roll_back(slot: str, version: str) -> None:
     """Ask for a reason, then make the former champion the champion again."""
     with _ui.boundary():
-        text = f"{champion(slot)} of {slot} steps back; the champion before it serves again."
+        text = f"{version} of {slot} steps back; the champion before it serves again."
         _ui.show(_parts.note(text))
         reason = _reason("roll_back", slot)
         if st.button("Roll back", type="primary", icon=":material/undo:", key="do_roll_back"):
             done = _ui.hub().roll_back(slot, reason)
-            st.toast(f"{done['champion']} serves {slot} again.", icon=":material/undo:")
-            st.rerun()
+            _done(f"{done['champion']} serves {slot} again.", "undo")
 
 
-@st.dialog("Archive this version")
-def archive(slot: str, version: str) -> None:
+@st.dialog("Archive this version", on_dismiss=_forget)
+def _archive(slot: str, version: str) -> None:
     """Ask for a reason, then set a version aside."""
     with _ui.boundary():
         _ui.show(_parts.note(f"{version} stays on disk and in the log, out of the lists."))
         reason = _reason("archive", slot)
         if st.button("Archive", type="primary", icon=":material/archive:", key="do_archive"):
             _ui.hub().archive(slot, version, reason)
-            st.toast(f"{version} was archived.", icon=":material/archive:")
-            st.rerun()
+            _done(f"{version} was archived.", "archive")

@@ -153,7 +153,7 @@ def headline_bar(
     )  # fmt: skip
 
 
-def headline_sentence(verdict: Told, headline: Mapping[str, Any]) -> str:
+def headline_sentence(verdict: Told, headline: Mapping[str, Any], *, power: bool = True) -> str:
     """What was measured, against what, on how many rows, and what could have been seen."""
     if verdict.kind == "few":
         return "No figure is shown before 30 outcomes are known."
@@ -162,7 +162,8 @@ def headline_sentence(verdict: Told, headline: Mapping[str, Any]) -> str:
     rows = f"on the same {thousands(verdict.n)} outcomes."
     least = MEASURES[headline["measure"]][1]
     seen = f" A true difference of {least.figure(verdict.worth)} {least.spoken} would have been"
-    tail = "" if math.isnan(verdict.power) else f"{seen} seen {percent(verdict.power)} of the time."
+    known = power and not math.isnan(verdict.power)
+    tail = f"{seen} seen {percent(verdict.power)} of the time." if known else ""
     return f"{said} {rows}{tail}".strip()
 
 
@@ -184,23 +185,34 @@ _HEADLINES: Final = {"accuracy": _said_accuracy, "net_r": _said_net_r, "skill": 
 
 
 def score_bars(scores: Mapping[str, Mapping[str, Any]], skip: str = "") -> list[Html]:
-    """A bar for every score of a card but the judged one, in brand colour: these are not judged."""
-    bars = []
+    """A bar for every score of a card but the judged one, in brand colour: these are not judged.
+
+    Scores in the same unit share a scale that holds all their whiskers.
+    """
+    shown = []
     for name, row in scores.items():
         title, measure = _SCORES.get(name, (name.replace("_", " ").capitalize(), _PLAIN))
-        if name == skip:
-            continue
-        verdict = Told(
-            "live", JUDGED_ONCE, int(row["n"]), _figure(row.get("difference")),
-            _figure(row.get("difference_low")), _figure(row.get("difference_high")),
-        )  # fmt: skip
-        base = baseline_title(row.get("baseline"))
-        bars.append(
-            evidence_bar(
-                verdict, title, measure=measure, baseline=base, values=_values(row), brief=False
-            )
+        if name != skip:
+            shown.append((title, measure, row, _unjudged(row)))
+    spans: dict[str, float] = {}
+    for title, measure, _, verdict in shown:
+        sizes = [abs(x) for x in (verdict.low, verdict.high, verdict.difference)]
+        scale = measure.unit or title
+        spans[scale] = max(spans.get(scale, 0.0), *(1.15 * x for x in sizes if x == x), 1e-9)
+    return [
+        evidence_bar(
+            verdict, title, measure=measure, baseline=baseline_title(row.get("baseline")),
+            values=_values(row), span=spans[measure.unit or title], brief=False,
         )
-    return bars
+        for title, measure, row, verdict in shown
+    ]  # fmt: skip
+
+
+def _unjudged(row: Mapping[str, Any]) -> Told:
+    return Told(
+        "live", JUDGED_ONCE, int(row["n"]), _figure(row.get("difference")),
+        _figure(row.get("difference_low")), _figure(row.get("difference_high")),
+    )  # fmt: skip
 
 
 def calibration_frame(calibration: Mapping[str, Any] | None) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from pages._cards import (
 )
 from pages._tables import differing, model_table
 
-__all__ = ["choose_version", "compared", "history", "show_version", "versions_table"]
+__all__ = ["choose_version", "history", "show_version", "versions_table"]
 
 CC = st.column_config
 COLUMNS: Final = {
@@ -68,8 +68,8 @@ def _card(home: str, slot: str, version: str, manifest: str) -> dict[str, Any] |
         return None
 
 
-def versions_table(versions: pd.DataFrame, *, only_differing: bool) -> list[int]:
-    """The table of versions; positions of the rows that are ticked."""
+def versions_table(versions: pd.DataFrame, *, only_differing: bool, tools: Any) -> list[int]:
+    """The table of versions, its tools in their own place; positions of the ticked rows."""
     home = str(_ui.hub().settings.home)
     facts = versions[["slot", "version", "manifest_hash"]].itertuples(index=False, name=None)
     cards = [_card(home, *map(str, row)) for row in facts]
@@ -81,8 +81,25 @@ def versions_table(versions: pd.DataFrame, *, only_differing: bool) -> list[int]
         column_order=[n for n in COLUMNS if n in names and n in table],
         column_config=COLUMNS, on_select="rerun", selection_mode="multi-row",
     )  # fmt: skip
-    _ui.csv_button(table.drop(columns="evidence"), "models")
-    return list(chosen["selection"]["rows"])
+    picked = list(chosen["selection"]["rows"])
+    pair = versions.iloc[picked]
+    alike = len(pair) == 2 and pair["slot"].nunique() == 1
+    with tools:
+        if st.button(
+            "Compare 2", icon=":material/compare_arrows:", key="compare", disabled=not alike,
+            help="Tick two versions of one slot",
+        ):  # fmt: skip
+            first, second = (str(v) for v in pair.sort_values("created_at")["version"])
+            _compare(str(pair["slot"].iloc[0]), first, second)
+        _ui.csv_button(table.drop(columns="evidence"), "models")
+    return picked
+
+
+@st.dialog("Compare two versions", width="large")
+def _compare(slot: str, first: str, second: str) -> None:
+    with _ui.boundary():
+        _ui.show(version_head(slot, []))
+        _ui.show(compare_table(_ui.hub().compare(slot, first, second)))
 
 
 def choose_version(versions: pd.DataFrame, picked: list[int]) -> tuple[str, str]:
@@ -99,18 +116,6 @@ def choose_version(versions: pd.DataFrame, picked: list[int]) -> tuple[str, str]
     slot, version = str(at["slot"]), str(at["version"])
     st.query_params.update(slot=slot, version=version)
     return slot, version
-
-
-def compared(versions: pd.DataFrame, picked: list[int]) -> None:
-    """Two ticked versions of one slot, side by side."""
-    pair = versions.iloc[picked[:2]]
-    if pair["slot"].nunique() > 1:
-        _ui.show(_parts.note("Tick two versions of the same slot to compare them."))
-        return
-    slot = str(pair["slot"].iloc[0])
-    a, b = (str(v) for v in pair.sort_values("created_at")["version"])
-    body = compare_table(_ui.hub().compare(slot, a, b))
-    _ui.show(_parts.panel(f"Compare two versions of {slot}", body))
 
 
 def show_version(slot: str, version: str, role: str) -> None:
@@ -131,6 +136,7 @@ def show_version(slot: str, version: str, role: str) -> None:
         said = "one is judged, in the banner"
         bars = score_bars(card["scores"], skip=card["verdict"]["measure"])
         _ui.show(_parts.panel("Against the best baseline, 95 %", _parts.stack(bars), remark=said))
+        _importance(card)
         _ui.show(_parts.panel("Not computed yet", _parts.key_values(_missing(card))))
     with charts:
         _calibration(card)
@@ -140,6 +146,18 @@ def show_version(slot: str, version: str, role: str) -> None:
         if card["net_r"]:
             _ui.show(_parts.panel("Trades of the walk-forward", _parts.key_values(traded(card))))
         _acts_row(slot, version, role)
+
+
+def _importance(card: Mapping[str, Any]) -> None:
+    """The inputs that the folds leaned on most."""
+    shares = pd.DataFrame(card["model"]["importance"].items(), columns=["feature", "importance"])
+    with st.container(border=True, key="pn_importance", gap=None):
+        _ui.show(_parts.section_title("Inputs that move it most", "mean over the folds"))
+        figure = _charts.importance_chart(shares, most=8, unit="share of all importance")
+        st.plotly_chart(
+            figure, theme=None, config=_charts.STATIC, key="importance",
+            alt="Inputs by importance, mean over the folds",
+        )  # fmt: skip
 
 
 def _calibration(card: Mapping[str, Any]) -> None:
@@ -229,21 +247,28 @@ def traded(card: Mapping[str, Any]) -> list[tuple[str, object]]:
 
 
 def _acts_row(slot: str, version: str, role: str) -> None:
+    serves = role == "champion"
     with st.container(horizontal=True, gap="small", key="acts"):
-        serves = role == "champion"
-        if st.button("Promote…", icon=":material/upgrade:", key="promote", disabled=serves):
-            _acts.promote(slot, version)
-        if st.button("Roll back…", icon=":material/undo:", key="roll_back", disabled=not serves):
-            _acts.roll_back(slot)
-        if st.button("Archive…", type="tertiary", key="archive", disabled=serves):
-            _acts.archive(slot, version)
+        for act, text, icon, off in (
+            ("promote", "Promote…", "upgrade", serves),
+            ("roll_back", "Roll back…", "undo", not serves),
+            ("archive", "Archive…", "archive", serves),
+        ):
+            st.button(
+                text, icon=f":material/{icon}:", key=act, disabled=off, on_click=_acts.ask,
+                args=(act, slot, version),
+            )  # fmt: skip
 
 
 def history(slot: str) -> None:
     """Promotions, roll-backs and archivings of a slot, newest first."""
     acts = _ui.hub().history(slot).sort_values("at", ascending=False)
     said = "append-only" if len(acts) else "nothing has been decided yet"
-    _ui.show(_parts.section_title(f"History of {slot}", said, inline=True))
+    with st.container(horizontal=True, vertical_alignment="center", key="history_head"):
+        title = _parts.section_title("History", f"{slot} · {said}", inline=True)
+        st.html(str(title), width="content")
+        st.space("stretch")
+        _ui.csv_button(acts, "history")
     if acts.empty:
         return
     rows = [
@@ -256,4 +281,3 @@ def history(slot: str) -> None:
     heads = [column("At, UTC"), column("Act"), column("Version"), column("Reason"),
              column("By", phone=False)]  # fmt: skip
     _ui.show(_parts.small_table(heads, rows))
-    _ui.csv_button(acts, "history")

@@ -25,6 +25,7 @@ __all__ = [
     "banner",
     "calibration",
     "funnel",
+    "no_calls",
     "power",
     "services",
     "sessions",
@@ -47,11 +48,33 @@ def banner(report: Mapping[str, Any]) -> None:
     if verdict.kind == "few":
         text = f"{counted}; {_parts.thousands(report['settled'])} are settled. "
     else:
-        text = headline_sentence(verdict, report["verdict"]) + " "
+        text = headline_sentence(verdict, report["verdict"], power=False) + " "
         text += "" if report["mode"] == "live" else f"These calls were {SAID[report['mode']]}. "
     text += "No alarm below does not mean healthy."
     bar = headline_bar(verdict, report["verdict"], where=report["mode"])
     _ui.show(_parts.verdict_banner(verdict, text, bar))
+
+
+def no_calls(slot: str, mode: str) -> None:
+    """What is missing, what happens meanwhile, and the mode that has calls, if there is one."""
+    have = _ui.hub().log(slot=slot, limit=100_000)["mode"].value_counts()
+    meanwhile = {
+        "live": "While the hub runs, every range and bar that ends is answered and logged here.",
+        "late": "Calls that could not be logged in time would stand here.",
+        "replay": "A replay answers past days by models that had not seen them.",
+    }[mode]
+    text = f"{meanwhile} Modes are never pooled."
+    _ui.show(_parts.empty_state(f"No {mode} call of {slot} yet", text))
+    if have.empty:
+        return
+    other = str(have.index[0])
+    with st.container(horizontal=True, horizontal_alignment="center", key="ways_on"):
+        words = f"Show {_parts.thousands(int(have.iloc[0]))} {other} calls"
+        st.button(words, key="other_mode", on_click=_show_mode, args=(other,))
+
+
+def _show_mode(mode: str) -> None:
+    st.session_state["mode"] = mode
 
 
 def funnel(report: Mapping[str, Any]) -> None:
@@ -81,9 +104,10 @@ def calibration(report: Mapping[str, Any]) -> None:
     curve = report["calibration"]
     n = 0 if curve is None else curve["n"]
     with st.container(border=True, key="pn_calibration", gap=None):
-        few = n < 30
-        remark = "" if few else f"of {curve['of']} · ECE {_parts.number(curve['ece'], 3)}"
-        _ui.show(_parts.section_title("Calibration", f"{remark} · n {_parts.thousands(n)}"))
+        counted = f"n {_parts.thousands(n)}"
+        if curve is not None and n >= 30:
+            counted = f"of {curve['of']} · ECE {_parts.number(curve['ece'], 3)} · {counted}"
+        _ui.show(_parts.section_title("Calibration", counted))
         figure = _charts.calibration_chart(calibration_frame(curve), height=230)
         st.plotly_chart(
             figure,
@@ -209,13 +233,13 @@ def _filtered(rows: pd.DataFrame) -> pd.DataFrame:
     kept = rows
     for name, label, title in (
         ("session", "Sessions", _parts.range_title), ("regime", "Regimes", str),
-        ("level", "Confidence", str),
+        ("level", "Levels", str),
     ):  # fmt: skip
         options = sorted({str(v) for v in rows[name] if not _parts.is_missing(v)})
         if len(options) > 1:
             chosen = st.multiselect(
-                label, options, format_func=title, key=f"log_{name}", placeholder=f"All {label}",
-                label_visibility="collapsed", width=190,
+                label, options, format_func=title, key=f"log_{name}", width=190,
+                placeholder=f"All {label.lower()}", label_visibility="collapsed",
             )  # fmt: skip
             kept = kept[kept[name].isin(chosen)] if chosen else kept
     if st.toggle("Settled only", key="log_settled"):

@@ -36,6 +36,7 @@ class RunView:
     folds: list[Mapping[str, Any]] = field(default_factory=list)
     loss: Mapping[str, Any] | None = None
     log: list[tuple[int, str, str]] = field(default_factory=list)
+    _said: set[str] = field(default_factory=set)
 
     def read(self, events: Iterable[Mapping[str, Any]]) -> RunView:
         """Take in new events, oldest first: seq, at (int64 ns), kind, payload."""
@@ -54,7 +55,9 @@ class RunView:
             text = str(payload.get("text", ""))
             if kind == "stage":
                 self.stage, self.stage_at = text, at
-            self.log.append((at, kind, text))
+            if text not in self._said:  # a note that every fold repeats is said once
+                self.log.append((at, kind, text))
+            self._said.add(text)
 
     @property
     def total(self) -> int:
@@ -81,13 +84,22 @@ def progress(view: RunView, started: int | None, now: int) -> Html:
     """The bar with the fold at hand, its dates, and the time gone and left."""
     gone = None if started is None else max(0.0, (now - started) / 1e9)
     if not view.folds:
-        stage = view.stage or "starting a process of its own"
-        return _parts.progress_track(0, 0, unit="Before fold", stage=stage, gone=gone)
+        return _before_folds(view.stage or "starting a process of its own", gone)
     done, total, last = len(view.folds), view.total, view.folds[-1]
     dates = f"tested {_date(last['test_start'])} … {_date(last['test_end'])}"
     stage = view.stage if view.is_whole else "fitting the next"
     return _parts.progress_track(
         done, total, stage=stage, dates=dates, gone=gone, left=_left(view, now)
+    )
+
+
+def _before_folds(stage: str, gone: float | None) -> Html:
+    """The bar while rows are built and proved: no fold to count yet."""
+    spent = "" if gone is None else f"{_parts.duration(gone)} gone"
+    return Html(
+        '<div class="or"><div class="or-progress" role="progressbar" aria-label="Preparing">'
+        '</div><div class="or-spread"><span><b>Preparing</b><span class="or-muted"> · '
+        f'{_parts.safe(stage)}</span></span><span class="or-muted">{spent}</span></div></div>'
     )
 
 
@@ -128,7 +140,9 @@ def loss_figure(view: RunView, *, height: int = 210) -> go.Figure:
     """Loss by boosting round of the newest fold that has any."""
     curve = view.loss
     if curve is None or not curve.get("train"):
-        return _charts.empty_figure("This model tells no loss by round.", height)
+        waits = "The first fold is still being fitted."
+        text = "This model tells no loss by round." if view.folds else waits
+        return _charts.empty_figure(text, height)
     train: Sequence[float] = curve["train"]
     known = curve.get("valid") or []
     rounds = pd.DataFrame(

@@ -15,6 +15,7 @@ from pages import _acts, _charts, _parts, _runs, _ui
 from pages._cards import (
     MEASURES,
     compare_table,
+    fold_frame,
     headline_bar,
     headline_sentence,
     model_title,
@@ -23,7 +24,15 @@ from pages._cards import (
 )
 from pages._tables import run_table
 
-__all__ = ["RUNS", "choose_run", "form", "past_runs", "retrain_strip", "show_run"]
+__all__ = [
+    "RUNS",
+    "choose_run",
+    "form",
+    "past_runs",
+    "retrain_strip",
+    "show_newest",
+    "show_run",
+]
 
 RUNS: Final = ("train", "retrain")
 TARGETS: Final = ("orb_direction", "orb_quality", "orb_r", "signal")
@@ -66,7 +75,8 @@ def form(listed: pd.DataFrame) -> None:
     """What to train, what it would have to work with, and the button that starts it."""
     with st.container(border=True, key="pn_form", gap="small"):
         _ui.show(_parts.section_title("New run"))
-        pairs = list(listed[["symbol", "timeframe"]].itertuples(index=False, name=None))
+        newest = listed.sort_values("last", ascending=False, kind="stable")
+        pairs = list(newest[["symbol", "timeframe"]].itertuples(index=False, name=None))
         asked = (st.query_params.get("symbol"), st.query_params.get("timeframe"))
         symbol, timeframe = st.selectbox(
             "Bars", pairs, index=pairs.index(asked) if asked in pairs else 0, key="bars",
@@ -169,7 +179,7 @@ def show_run(job: Job) -> None:
     with st.container(border=True, key="pn_run" if live else "pn_ended", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
             kind = "challenger" if job.name == "retrain" else "run"
-            title = _parts.section_title(_title(job), f"{kind} {job.id}", inline=True)
+            title = _parts.quote_line(_title(job), [(kind, job.id)])
             st.html(str(title), width="content")
             st.space("stretch")
             if live and st.button(
@@ -242,30 +252,63 @@ def _pooled_after(job: Job) -> _parts.Html:
 def _ended(job: Job) -> None:
     """What came of the run: verdict and acts, or the reason why there is none."""
     made = _made(job)
-    if made is None:
-        said = job.error or {"message": "The run was stopped.", "code": job.state}
-        title = "The run was stopped" if job.state == "cancelled" else "The run failed"
-        text = "Nothing was registered; the champion goes on. " + str(said["message"])
-        _ui.show(_parts.error_box(title, text, str(said.get("code", ""))))
+    if made is not None:
+        _verdict(*made)
         return
-    slot, version = made
-    card = _ui.hub().card(slot, version)
-    verdict = told(card["verdict"])
-    bar = headline_bar(verdict, card["verdict"])
-    _ui.show(_parts.verdict_banner(verdict, headline_sentence(verdict, card["verdict"]), bar))
-    champion = _acts.champion(slot)
-    with st.container(horizontal=True, gap="small"):
-        if champion == version:
+    said = job.error or {"message": "A person stopped it.", "code": job.state}
+    title = "The run was stopped" if job.state == "cancelled" else "The run failed"
+    text = "Nothing was registered; the champion goes on. " + str(said["message"])
+    _ui.show(_parts.error_box(title, text, str(said.get("code", ""))))
+
+
+def _verdict(slot: str, version: str) -> None:
+    """The verdict on a version, what can be done with it, and the present champion beside it."""
+    judged = _ui.hub().card(slot, version)["verdict"]
+    verdict = told(judged)
+    bar = headline_bar(verdict, judged)
+    _ui.show(_parts.verdict_banner(verdict, headline_sentence(verdict, judged), bar))
+    serving = _acts.champion(slot)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if serving == version:
             st.html(str(_parts.badge("phase", "CHAMPION")), width="content")
-        elif st.button("Promote…", icon=":material/upgrade:", key="run_promote", type="primary"):
-            _acts.promote(slot, version)
+        else:
+            st.button(
+                "Promote…", icon=":material/upgrade:", key="run_promote", type="primary",
+                on_click=_acts.ask, args=("promote", slot, version),
+            )  # fmt: skip
         if st.button("Open card", icon=":material/deployed_code:", key="run_card"):
             st.switch_page("pages/models.py", query_params={"slot": slot, "version": version})
-    if champion is not None and champion != version:
+    if serving is not None and serving != version:
         with st.expander("Against the present champion", expanded=True):
-            _ui.show(
-                compare_table(_ui.hub().compare(slot, champion, version), ("Champion", "This run"))
-            )
+            pair = _ui.hub().compare(slot, serving, version)
+            _ui.show(compare_table(pair, ("Champion", "This run")))
+
+
+def show_newest(runs: pd.DataFrame) -> None:
+    """The newest version that was trained by command, where no run was started here."""
+    made = runs[runs["state"] == "done"]
+    if made.empty:
+        text = (
+            "Choose what to learn and start: folds appear here one by one, each against the best "
+            "baseline on the same rows."
+        )
+        _ui.show(_parts.empty_state("No run yet", text))
+        return
+    slot, version = str(made["slot"].iloc[0]), str(made["version"].iloc[0])
+    with st.container(border=True, key="pn_ended", gap="small"):
+        _ui.show(_parts.quote_line(slot, [("newest run", version)]))
+        _verdict(slot, version)
+        card = _ui.hub().card(slot, version)
+        title, measure = MEASURES[card["verdict"]["measure"]]
+        _ui.show(_parts.section_title(f"Folds: {title} − best baseline"))
+        figure = _charts.fold_chart(
+            fold_frame(card["folds"]), total=len(card["folds"]), worth=card["verdict"]["worth"],
+            measure=measure,
+        )  # fmt: skip
+        st.plotly_chart(
+            figure, theme=None, config=_charts.STATIC, key="newest_folds",
+            alt="Difference to the best baseline by fold, and pooled",
+        )  # fmt: skip
 
 
 # --- past runs

@@ -30,17 +30,18 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small", key
     )  # fmt: skip
     archived = st.toggle("Archived", key="archived", bind="query-params")
     differing = st.toggle("Only what differs", key="differing", bind="query-params")
+    st.space("stretch")
+    tools = st.container(horizontal=True, gap="small", width="content", key="more_tools")
 shown = everything[everything["slot"].isin(chosen or slots)]
 shown = shown if archived else shown[~shown["archived"].astype(bool)]
 if shown.empty:
     _ui.show(_parts.note("Every version of these slots is archived: switch Archived on."))
     st.stop()
-picked = parts.versions_table(shown, only_differing=differing)
-if len(picked) >= 2:
-    parts.compared(shown, picked)
+picked = parts.versions_table(shown, only_differing=differing, tools=tools)
 slot, version = parts.choose_version(shown, picked)
 at = (shown["slot"] == slot) & (shown["version"] == version)
 with _ui.boundary():
     parts.show_version(slot, version, str(shown.loc[at, "role"].iloc[0]))
 with _ui.boundary():
     parts.history(slot)
+_acts.asked()

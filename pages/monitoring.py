@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages import _acts, _parts, _ui
+from pages import _acts, _ui
 from pages import _monitoring_parts as parts
 
 _ui.enters("monitoring")
@@ -47,18 +47,19 @@ _acts.follow_replay()
 with _ui.boundary():
     report = hub.report(slot, mode)
     parts.banner(report)
-    if not report["logged"]:
-        text = f"No {mode} call of {slot} is in the log. Modes are never pooled: look at another."
-        _ui.show(_parts.empty_state(f"No {mode} calls yet", text))
     left, right = st.columns([1.9, 1], gap="small")
     with left:
-        parts.funnel(report)
-        said, seen = st.columns(2, gap="small")
-        with said:
-            parts.calibration(report)
-        with seen:
-            parts.power(report)
+        if report["logged"]:
+            parts.funnel(report)
+            said, seen = st.columns(2, gap="small")
+            with said:
+                parts.calibration(report)
+            with seen:
+                parts.power(report)
+        else:
+            parts.no_calls(slot, mode)
     with right:
         parts.services(report)
         parts.sessions(report["by_range"])
-    parts.shadow_log(slot, mode, report["verdict"].get("baseline"))
+    if report["logged"]:
+        parts.shadow_log(slot, mode, report["verdict"].get("baseline"))

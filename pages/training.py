@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages import _acts, _parts, _ui
+from pages import _acts, _ui
 from pages import _training_parts as parts
 
 _ui.enters("training")
@@ -10,19 +10,19 @@ listed = _ui.hub().symbols()
 _ui.head("Training", simulated=bool(listed["simulated"].any()) if len(listed) else False)
 _ui.bars_or_stop("A model learns from bars, and there are none here.")
 _acts.follow_replay()
-parts.retrain_strip()
+if not _ui.is_phone():
+    parts.retrain_strip()
 left, right = st.columns([1, 2.15], gap="small")
 with right, _ui.boundary():
     run = parts.choose_run()
     if run is None:
-        text = (
-            "Choose what to learn and start: folds appear here one by one, each against the best "
-            "baseline on the same rows."
-        )
-        _ui.show(_parts.empty_state("No run yet", text))
+        parts.show_newest(_ui.hub().runs(50))
     else:
         parts.show_run(run)
 with left, _ui.boundary():
     parts.form(listed)
+if _ui.is_phone():
+    parts.retrain_strip()
 with _ui.boundary():
     parts.past_runs()
+_acts.asked()
