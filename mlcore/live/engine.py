@@ -85,6 +85,10 @@ class Engine:
             features=features, at=at, settings_orb=self._settings.orb,
         )  # fmt: skip
 
+    def forget(self) -> None:
+        """Drop cached answers; windows and versions stay warm."""
+        self._drafts.clear()
+
     # --- answers -------------------------------------------------------------------------
     def champion(self, slot: Slot) -> str | None:
         """The slot's champion, if any."""
