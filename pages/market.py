@@ -48,6 +48,17 @@ def layers() -> tuple[list[str], str | None]:
     return list(drawn or []), below
 
 
+def drawn(asked: tuple[Any, ...], view: Any, ranges: pd.DataFrame) -> tuple[Any, str]:
+    """The chart asked for, the same as long as the same is asked: redrawing loses the zoom."""
+    kept = st.session_state.get("market_drawn")
+    if kept is None or kept[0] != asked:
+        *_, on, below, phone = asked
+        made = market_parts.figure_of(hub, view, ranges, on, below, zone, phone=phone)
+        kept = st.session_state["market_drawn"] = (asked, made)
+    figure, unseen = kept[1]
+    return figure, unseen
+
+
 listed = _ui.bars_or_stop("The chart needs bars.")
 place = st.container()
 with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tools"):
@@ -77,9 +88,8 @@ with tail:
 chart_side, rail = st.columns([3.3, 1], gap="small")
 with chart_side:
     _ui.show(market_parts.last_quote(view, market.currency, zone))
-    figure, unseen = market_parts.figure_of(
-        hub, view, ranges, chosen, pane, zone, phone=_ui.is_phone()
-    )
+    asked = (symbol, timeframe, span, mode, until, tuple(chosen), pane, _ui.is_phone())
+    figure, unseen = drawn(asked, view, ranges)
     alt = (
         f"Candles of {symbol}, {timeframe}, {len(view.in_sight)} bars up to "
         f"{_ui.at_utc(until):%d %b %Y %H:%M} UTC, with {', '.join(chosen) or 'no layer'}"

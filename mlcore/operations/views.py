@@ -5,7 +5,6 @@ All of it is read from bars; nothing here predicts, and nothing here is logged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +30,7 @@ from mlcore.trading.ranges import SESSION_COLUMNS, break_outcomes, opening_range
 
 __all__ = ["BreakEvidence", "ViewFacts", "break_evidence", "overlay", "range_view", "view_facts"]
 
-_LINES: Mapping[str, str] = {"ema": "log", "sma": "log", "vwap": "share"}
+_LINES = ("ema", "sma", "vwap")
 
 
 def overlay(home: Home, symbol: str, timeframe: str, name: str, last: int) -> pd.DataFrame:
@@ -54,10 +53,11 @@ def overlay(home: Home, symbol: str, timeframe: str, name: str, last: int) -> pd
             code="E_OVERLAY",
         )
     feature = f"{kind}_distance_{length}"
-    warm = select([feature])[0].warmup_bars
-    bars = home.store.tail(symbol, timeframe, last + warm + 1)
+    known = select([feature])[0]
+    bars = home.store.tail(symbol, timeframe, last + known.warmup_bars + 1)
     away = bar_table([feature], bars)[:, 0]
-    value = bars.close * np.exp(-away) if _LINES[kind] == "log" else bars.close / (1.0 + away)
+    is_log = known.unit == "log ratio"
+    value = bars.close * np.exp(-away) if is_log else bars.close / (1.0 + away)
     frame = pd.DataFrame({"time": pd.to_datetime(bars.time, utc=True), "value": value})
     return frame.tail(last).reset_index(drop=True)
 
