@@ -16,11 +16,15 @@ __all__ = ["Catalog", "is_complete"]
 
 _OF = "__ducklake_metadata_lake"
 _FILES = f"""
-SELECT s.path || t.path || f.path, v.partition_value FROM {_OF}.ducklake_data_file f
+SELECT s.path || t.path || f.path AS name,
+  first(v.min_value) FILTER (c.column_name = 'symbol' AND v.min_value = v.max_value) AS symbol,
+  first(v.min_value) FILTER (c.column_name = 'timeframe' AND v.min_value = v.max_value) AS timeframe
+FROM {_OF}.ducklake_data_file f
 JOIN {_OF}.ducklake_table t ON t.table_id = f.table_id
 JOIN {_OF}.ducklake_schema s ON s.schema_id = t.schema_id
-LEFT JOIN {_OF}.ducklake_file_partition_value v ON v.data_file_id = f.data_file_id
-ORDER BY f.data_file_id, v.partition_key_index
+LEFT JOIN {_OF}.ducklake_file_column_stats v ON v.data_file_id = f.data_file_id
+LEFT JOIN {_OF}.ducklake_column c ON c.table_id = v.table_id AND c.column_id = v.column_id
+GROUP BY name ORDER BY min(f.data_file_id)
 """  # noqa: S608
 _NOTES = f"""
 SELECT snapshot_id, commit_extra_info FROM {_OF}.ducklake_snapshot_changes
@@ -70,13 +74,15 @@ class Catalog:
         return found
 
     def files(self) -> dict[str, tuple[str, ...]]:
-        """Every Parquet file a snapshot can see, and the values its rows share by partition."""
+        """Every Parquet file a snapshot can see, and the (symbol, timeframe) of all its rows.
+
+        A file whose rows differ in these has () instead.
+        """
         mark, listed = self._mark(), self._listed
         if listed and listed[0] == mark:
             return listed[1]
-        found: dict[str, tuple[str, ...]] = {}
-        for name, value in self._query(_FILES, []):
-            found[name] = found.get(name, ()) + (() if value is None else (value,))
+        rows = self._query(_FILES, [])
+        found = {name: () if None in of else tuple(of) for name, *of in rows}
         self._listed = (mark, found) if mark else None
         return found
 

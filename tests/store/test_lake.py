@@ -158,14 +158,21 @@ def test_a_missing_file_and_a_file_without_a_hash_are_told_apart(lake, tmp_path)
 
 
 def test_damage_stops_only_those_who_read_it(lake, tmp_path):
+    """A file of several symbols is everybody's."""
     put(lake, "A")
     flip(only_file(lake))
-    put(lake, "^B=&")
+    longest = "B" * 32
+    put(lake, longest)
     fresh = Lake(tmp_path / "data")
-    read = fresh.cursor(part=("^B=&", "5m")).execute(COUNT, ["^B=&"])
-    assert read.fetchone() == (10,)
+    assert fresh.cursor(part=(longest, "5m")).execute(COUNT, [longest]).fetchone() == (10,)
     with pytest.raises(HashMismatch):
         fresh.cursor(part=("A", "5m"))
+    before = set(lake.folder.rglob("*.parquet"))
+    lake.write(lambda c: [c.execute(ROWS, [s, 1.0, 3]) for s in ("C", "D")])
+    for path in set(lake.folder.rglob("*.parquet")) - before:
+        flip(path)
+    with pytest.raises(HashMismatch):
+        fresh.cursor(part=("C", "5m"))
 
 
 def test_hashes_are_taken_once_a_process(lake, tmp_path, monkeypatch):
@@ -193,11 +200,11 @@ def test_a_moved_home_still_reads(lake, tmp_path):
 
 def test_orphans_are_listed_and_removed_and_nothing_else(lake):
     put(lake)
-    stray = lake.folder / "main" / "bars" / "symbol=A" / "timeframe=5m" / "stray.parquet"
+    stray = lake.folder / "main" / "bars" / "stray.parquet"
     stray.write_bytes(b"PAR1")
     assert lake.verify() == []
-    assert lake.orphans() == ["main/bars/symbol=A/timeframe=5m/stray.parquet"]
-    assert lake.remove_orphans() == ["main/bars/symbol=A/timeframe=5m/stray.parquet"]
+    assert lake.orphans() == ["main/bars/stray.parquet"]
+    assert lake.remove_orphans() == ["main/bars/stray.parquet"]
     assert lake.orphans() == []
     assert count(lake) == 10
 
