@@ -137,7 +137,6 @@ def show_version(slot: str, version: str, role: str) -> None:
         bars = score_bars(card["scores"], skip=card["verdict"]["measure"])
         _ui.show(_parts.panel("Against the best baseline, 95 %", _parts.stack(bars), remark=said))
         _importance(card)
-        _ui.show(_parts.panel("Not computed yet", _parts.key_values(_missing(card))))
     with charts:
         _calibration(card)
         _folds(card)
@@ -145,6 +144,7 @@ def show_version(slot: str, version: str, role: str) -> None:
         _ui.show(_parts.panel("Provenance", _parts.key_values(provenance(card))))
         if card["net_r"]:
             _ui.show(_parts.panel("Trades of the walk-forward", _parts.key_values(traded(card))))
+        _ui.show(_parts.panel("Not computed yet", _parts.key_values(_missing(card))))
         _acts_row(slot, version, role)
 
 

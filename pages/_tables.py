@@ -185,10 +185,14 @@ def _call(row: Mapping[str, Any], answer: str | None) -> str:
 
 
 def _outcome(row: Mapping[str, Any], answer: str | None) -> str:
+    """What came of a call, in words: the class with ✓ or ×, the value, or why there is none."""
     if not row["settled"]:
         return f"open until {row['due_at']:%d %b %H:%M}"
     came = row["outcome"]
-    if _parts.is_missing(came):
-        return "settled" if _parts.is_missing(row["y"]) else signed(float(row["y"]), 2, "R")
-    mark = "" if answer is None else "✓ " if came == answer else "× "
-    return f"{mark}{came}"
+    if not _parts.is_missing(came):
+        mark = "" if answer is None else "✓ " if came == answer else "× "
+        return f"{mark}{came}"
+    if not _parts.is_missing(row["y"]):
+        return signed(float(row["y"]), 2, "R")
+    broke = None if _parts.is_missing(row["broke"]) else int(row["broke"])
+    return {None: "no outcome", 0: "no break", 2: "both sides in one bar"}.get(broke, "other side")

@@ -13,7 +13,7 @@ from mlcore.config import Edge, Settings
 from mlcore.errors import UsageError
 from mlcore.evaluation.crossfit import compare
 from mlcore.evaluation.intervals import Days
-from mlcore.evaluation.paired import Paired, verdict_of
+from mlcore.evaluation.paired import Measure, Paired, verdict_of
 from mlcore.evaluation.scores import Scored, calibration_curve, decided
 from mlcore.evaluation.traded import Taken, take, take_every
 from mlcore.live.shadow import ShadowLog
@@ -147,12 +147,19 @@ def _horizon(frame: pd.DataFrame) -> float:
     return float(span.median()) if len(span) else 0.0
 
 
+def _measure(question: Label) -> Measure:
+    """What a target is judged by, where nothing has been compared yet."""
+    if question.sided:
+        return "net_r"
+    return "accuracy" if question.classes else "skill"
+
+
 def _verdict(
     paired: Paired | None, worth: Edge, question: Label, frame: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
     if paired is None:
-        paired = Paired("accuracy" if question.classes else "skill", np.empty(0, np.int64), 0,
-                        math.nan, {}, {}, {})  # fmt: skip
+        measure = _measure(question)
+        paired = Paired(measure, np.empty(0, np.int64), 0, math.nan, {}, {}, {})
     figure = paired.difference(horizon=_horizon(frame), seed=seed, draws=DRAWS)
     verdict = verdict_of(paired, figure, worth, traded=False, dsr=None, trials=None)
     best = paired.best
