@@ -201,7 +201,7 @@ def _threshold(rows: Arrays, fitted: Fitted, calibrate: Index) -> float | None:
         return None
     frame = rows.columns(calibrate)
     score = fitted.answer(rows.X[calibrate], frame)[1][:, 1]
-    return find_threshold(frame["range_id"], score, frame["r_taken"])
+    return find_threshold(frame, score)
 
 
 def _whole(rows: Arrays, fold: Fold) -> Index:

@@ -1,9 +1,9 @@
 """The traded series: which sides are taken, what they earned a day, and what that is worth.
 
-Daily sum of net R times one percent of equity. At most one trade a range; a taken side whose
-opposite breaks first is cancelled (0 R), a bar that touches both sides is one loss, no break is
-0 R. Rows carry the net R had their side been taken, so that all of this is a choice of rows and
-a sum. Of signals, one trade is open at a time.
+Daily sum of net R times one percent of equity. Both sides of a range may be taken, but it has at
+most one trade: the side whose opposite breaks first is cancelled (0 R), a bar that touches both
+is one loss, no break is 0 R. Rows carry the net R had their side been taken, so that all of this
+is a choice of rows and a sum. Of signals, one trade is open at a time.
 """
 
 from __future__ import annotations
@@ -105,29 +105,27 @@ def best_side(group: NDArray[Any], score: Floats) -> Flags:
     return flags
 
 
-def find_threshold(group: NDArray[Any], score: Floats, r_taken: Floats) -> float:
+def find_threshold(frame: Columns, score: Floats) -> float:
     """The score from which on taking sides earned most on these rows; `inf` takes none.
 
     Parameters
     ----------
-    group
-        (n,) range of each row: its best side alone may be taken.
+    frame
+        Columns of ranges, as for `take`; rows whose result is not known are left out.
     score
         (n,) calibrated probabilities.
-    r_taken
-        (n,) net R had the side been taken; rows where it is missing are left out.
 
     Notes
     -----
-    Candidates are 20 quantiles of the best sides' scores, the lowest first; a total has to be
-    positive, and the higher threshold wins a tie.
+    Candidates are 20 quantiles of the scores; a total has to be positive, and the higher
+    threshold wins a tie.
     """
-    known = np.isfinite(r_taken)
-    group, score, r_taken = group[known], score[known], r_taken[known]
-    if not len(score):
+    net = _column(frame, "r_taken")
+    known = np.isfinite(net)
+    if not known.any():
         return math.inf
-    chosen = best_side(group, score)
-    score, earned = score[chosen], r_taken[chosen]
+    once = known & _first_loss(frame, score)
+    earned, score = np.where(once, net, 0.0)[known], score[known]
     grid = np.unique(np.quantile(score, np.arange(_GRID) / _GRID, method="lower"))
     order = np.argsort(score)
     left = np.searchsorted(score[order], grid, side="left")
@@ -156,9 +154,8 @@ def take(label: Traded, frame: Columns, answer: Floats, threshold: Floats) -> Ta
     Parameters
     ----------
     label
-        A traded one: `orb_quality` takes a range's likelier side from its `threshold` (n,) on,
-        `orb_r` the side with the higher value where that is above 0, `signal` the class called
-        unless it is HOLD, one trade at a time.
+        A traded one: `orb_quality` takes a side from its `threshold` (n,) on, `orb_r` where its
+        value is above 0, `signal` the class called unless it is HOLD, one trade at a time.
     answer
         (n, k) calibrated probabilities, or (n,) values.
     """
@@ -167,28 +164,36 @@ def take(label: Traded, frame: Columns, answer: Floats, threshold: Floats) -> Ta
         return _signals(frame, side)
     score = answer if answer.ndim == 1 else answer[:, 1]
     passes = score > 0 if answer.ndim == 1 else score >= threshold
-    side, group = _column(frame, "side"), np.asarray(frame["range_id"], dtype=np.int64)
-    return _ranges(frame, side, passes & best_side(group, score))
+    return _ranges(frame, passes, score)
 
 
 def take_every(label: Traded, frame: Columns) -> Taken:
     """The baseline that trades whatever breaks first, or buys whenever it is free."""
     if not label.sided:
         return _signals(frame, np.ones(len(frame["day"])))
-    side, broke = _column(frame, "side"), _column(frame, "broke")
-    return _ranges(frame, side, (side == broke) | ((broke == 2) & (side > 0)))
+    size = len(frame["day"])
+    return _ranges(frame, np.ones(size, dtype=bool), np.zeros(size))
 
 
-def _ranges(frame: Columns, side: Floats, wanted: Flags) -> Taken:
+def _first_loss(frame: Columns, score: Floats) -> Flags:
+    """All rows, but of a range whose sides broke in one bar only the one that scored higher."""
+    settled: Flags = np.not_equal(_column(frame, "broke"), 2)
+    if settled.all():
+        return settled
+    return settled | best_side(np.asarray(frame["range_id"], dtype=np.int64), score)
+
+
+def _ranges(frame: Columns, wanted: Flags, score: Floats) -> Taken:
     net, gross = _column(frame, "r_taken"), _column(frame, "r_gross")
     known = np.isfinite(net) & np.asarray(frame["valid"], dtype=bool)
-    broke = _column(frame, "broke")
+    side, broke = _column(frame, "side"), _column(frame, "broke")
     flags = wanted & known
-    entered = flags & ((broke == side) | (broke == 2))
+    once = _first_loss(frame, np.where(flags, score, -np.inf))
+    entered = flags & ((broke == side) | ((broke == 2) & once))
     group = np.asarray(frame["range_id"], dtype=np.int64)
     chances = np.zeros(len(net))
     chances[np.unique(np.where(known, group, np.iinfo(np.int64).min), return_index=True)[1]] = 1.0
-    return Taken(flags, entered, np.where(flags, net, 0.0), _filled(gross, net, entered),
+    return Taken(flags, entered, np.where(entered, net, 0.0), _filled(gross, net, entered),
                  chances * known)  # fmt: skip
 
 

@@ -31,9 +31,12 @@ _LEAST_VALID = 10
 class LightGBM(BaseModel):
     """Boosted trees for probabilities or values; missing inputs go their own way in each split.
 
+    More than one of `threads` is for a process in which nothing else uses LightGBM meanwhile.
     Parameters (`params`): `rounds` at most, or `rounds_alone` without validation rows;
     `patience` rounds without a better validation loss; `balance` of the classes, 0 to 1, and
-    `least` rows of a class to learn it; the rest are LightGBM's own.
+    `least` rows of a class to learn it; `noise_gain`, the gain a split must bring in units of
+    chi-square, so that the best of a hundred useless inputs is not split on; the rest are
+    LightGBM's own.
 
     References
     ----------
@@ -49,22 +52,26 @@ class LightGBM(BaseModel):
         "least": 10,
         "learning_rate": 0.05,
         "num_leaves": 7,
-        "min_data_in_leaf": 20,
-        "feature_fraction": 0.5,
+        "min_data_in_leaf": 30,
+        "feature_fraction": 1.0,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "lambda_l2": 5.0,
         "max_bin": 63,
+        "noise_gain": 8.0,
     }
-    _own = ("rounds", "rounds_alone", "patience", "balance", "least")
+    _own = ("rounds", "rounds_alone", "patience", "balance", "least", "noise_gain")
 
     _booster: Any = None
     _plan: ClassPlan | None = None
     _row: _SingleRow | None = None
     _kept = 0
 
-    def library_params(self, classes: int) -> dict[str, Any]:
-        """What is handed to LightGBM for `classes` learnt classes (0: regression)."""
+    def library_params(self, classes: int, spread: float = 1.0) -> dict[str, Any]:
+        """What is handed to LightGBM for `classes` learnt classes (0: regression).
+
+        `spread` is the variance of a regression's outcomes, the unit of its gains.
+        """
         rest = {k: v for k, v in self.params.items() if k not in self._own}
         fixed: dict[str, Any] = {
             "num_threads": self.threads,
@@ -72,6 +79,7 @@ class LightGBM(BaseModel):
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
+            "min_gain_to_split": self.params["noise_gain"] * spread,
         }
         if self.task == "regression":
             return {**rest, **fixed, "objective": "regression"}
@@ -109,8 +117,7 @@ class LightGBM(BaseModel):
         return result
 
     def _raw_contributions(self, table: Floats) -> Floats:
-        found = self._booster.predict(table, num_iteration=self._kept, pred_contrib=True)
-        return np.asarray(found, dtype=np.float64)
+        return self._ask(table, pred_contrib=True)
 
     def _fit(
         self, X: Floats, y: Floats, weight: Floats, valid: tuple[Floats, Floats] | None
@@ -128,7 +135,8 @@ class LightGBM(BaseModel):
         if valid is not None:
             rows = self._learnable(valid[0], valid[1], np.ones(len(valid[1])))
             check = self._dataset(*rows, like=train) if len(rows[1]) >= _LEAST_VALID else None
-        self._train(self.library_params(learnt), train, check)
+        spread = 1.0 if self._plan is not None else float(np.var(y))
+        self._train(self.library_params(learnt, spread), train, check)
 
     def _learnable(self, X: Floats, y: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
         """Rows of learnt classes with their inner codes and class weights."""
@@ -177,14 +185,22 @@ class LightGBM(BaseModel):
     def _scores(self, X: Floats) -> Floats:
         """Raw scores: (n,), or (n, k') for three learnt classes and more."""
         if len(X) != 1:
-            found = self._booster.predict(X, num_iteration=self._kept, raw_score=True)
-            return np.asarray(found, dtype=np.float64)
+            return self._ask(X, raw_score=True)
         if self._row is None:
             width = 1 if self._plan is None or len(self._plan.learnt) == 2 else None
             outputs = width or self._booster.num_model_per_iteration()
             self._row = _SingleRow(self._booster, self._kept, X.shape[1], outputs)
         scores = self._row(X)
         return scores if len(scores) == 1 else scores[None, :]
+
+    def _ask(self, X: Floats, **what: bool) -> Floats:
+        """One library call; its thread count is the whole process's.
+
+        A call that left it at the default, next to a fit of another thread, would size its
+        buffers for one thread and run on two: a crash.
+        """
+        found = self._booster.predict(X, num_iteration=self._kept, num_threads=1, **what)
+        return np.asarray(found, dtype=np.float64)
 
     def _state(self, directory: Path) -> dict[str, Any]:
         plan = None if self._plan is None else self._plan.as_dict()

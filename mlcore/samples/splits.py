@@ -85,14 +85,15 @@ class WalkForward:
 
     Sizes are decision rows rounded up to whole trading days (`unit="rows"`), trading days
     (`"days"`), or rows but never less than 60/10/5 days (`"longest"`, the default).
-    `embargo` is in trading days; `expand` keeps the first training day fixed.
+    `embargo` is in trading days. The training window grows from the first day on (`expand`, the
+    default: rare edges need rows) or rolls with its size.
     """
 
     train: int = 500
     test: int = 100
     step: int = 50
     embargo: int = 0
-    expand: bool = False
+    expand: bool = True
     unit: Literal["longest", "rows", "days"] = "longest"
 
     def __post_init__(self) -> None:
