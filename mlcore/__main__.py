@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,8 @@ def _plain(value: Any) -> Any:
         return json.loads(value.to_json(orient="records", date_format="iso", date_unit="ms"))
     if hasattr(value, "as_dict"):
         return _plain(value.as_dict())
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain({f.name: _instant(f.name, getattr(value, f.name)) for f in fields(value)})
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -64,6 +67,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     return value.item() if hasattr(value, "item") else value
+
+
+def _instant(name: str, value: Any) -> Any:
+    """Instants of a report as text; everything else as it is."""
+    from mlcore.clock import to_timestamp
+
+    known = name in ("first", "last") and isinstance(value, int)
+    return to_timestamp(value).isoformat() if known else value
 
 
 def _line(key: str, value: Any) -> str:

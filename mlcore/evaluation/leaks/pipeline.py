@@ -59,10 +59,11 @@ def _refit(
     outside[fold.train] = False
     X2, y2 = X.copy(), y.copy()
     noise = rng.normal(0.0, 1.0, (int(outside.sum()), X.shape[1]))
-    spread = np.nan_to_num(np.nanstd(X, axis=0), nan=1.0) + 1.0
+    known = np.isfinite(X)
+    spread = np.abs(np.where(known, X, 0.0)).sum(axis=0) / np.maximum(known.sum(axis=0), 1) + 1.0
     X2[outside] = 1e3 * noise * spread
-    known = y[np.isfinite(y)]
-    y2[outside] = rng.choice(known, int(outside.sum())) if len(known) else y2[outside]
+    told = y[np.isfinite(y)]
+    y2[outside] = rng.choice(told, int(outside.sum())) if len(told) else y2[outside]
     probe = X[fold.test[:500]]
     a, b = fit(X, y, fold)(probe), fit(X2, y2, fold)(probe)
     gap = np.abs(np.asarray(a, dtype=float) - np.asarray(b, dtype=float))
