@@ -297,12 +297,13 @@ class Hub:
 
     # --- work -----------------------------------------------------------------------------
     def readiness(
-        self, target: str, symbol: str, timeframe: str, model: str = "lightgbm"
-    ) -> dict[str, Any]:
+        self, target: str, symbol: str, timeframe: str, model: str = "lightgbm",
+        walk_forward: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
         """What a training run would have to work with, before it starts."""
         from mlcore.operations.retraining import readiness
 
-        return readiness(self.home, target, symbol, timeframe, model)
+        return readiness(self.home, target, symbol, timeframe, model, walk_forward)
 
     def train(self, target: str, **options: Any) -> str:
         """Start a training run in a child; its job id."""

@@ -50,7 +50,7 @@ COLUMNS: Final = {
     "seed": CC.NumberColumn("Seed", alignment="right", width=50),
     "version": CC.TextColumn("Version", width=75),
     "role": CC.MultiselectColumn("Role", width=95, **_parts.chip_options("role")),
-    "created": CC.DatetimeColumn("Made, UTC", format="DD MMM HH:mm", timezone="UTC", width=100),
+    "created": CC.DatetimeColumn("Made, UTC", format="DD MMM HH:mm", width=100),
 }  # fmt: skip
 KEPT: Final = ("model", "verdict", "evidence", "difference", "n", "version", "role")
 USUAL: Final = (

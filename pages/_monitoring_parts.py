@@ -183,7 +183,7 @@ def services(report: Mapping[str, Any]) -> None:
 
 
 CC = st.column_config
-_STAMP: Final = {"format": "DD MMM HH:mm:ss", "timezone": "UTC", "width": 125}
+_STAMP: Final = {"format": "DD MMM HH:mm:ss", "width": 125}
 COLUMNS: Final = {
     "decided": CC.DatetimeColumn("Decided, UTC", **_STAMP),
     "session": CC.TextColumn("Session", width=90),

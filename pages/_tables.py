@@ -65,7 +65,7 @@ def evidence(verdict: Judged | None, spans: Mapping[str, float]) -> dict[str, An
 def run_table(runs: pd.DataFrame, verdicts: Mapping[tuple[str, str], Judged]) -> pd.DataFrame:
     """Past runs: when, what, state, evidence, and why a failed one failed."""
     spans = spans_of(verdicts.values())
-    return pd.DataFrame([_run_row(run, verdicts, spans) for run in runs.to_dict("records")])
+    return _wall([_run_row(run, verdicts, spans) for run in runs.to_dict("records")])
 
 
 def _run_row(
@@ -98,7 +98,7 @@ def model_table(versions: pd.DataFrame, cards: Sequence[Mapping[str, Any] | None
     """Versions with what their cards say; a version whose files are damaged has no card."""
     spans = spans_of(card["verdict"] for card in cards if card is not None)
     rows = versions.to_dict("records")
-    return pd.DataFrame([_model_row(*pair, spans) for pair in zip(rows, cards, strict=True)])
+    return _wall([_model_row(*pair, spans) for pair in zip(rows, cards, strict=True)])
 
 
 def _model_row(
@@ -149,7 +149,14 @@ def differing(table: pd.DataFrame, keep: Sequence[str]) -> list[str]:
 
 def log_table(rows: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     """Logged calls beside their outcomes, in the order given."""
-    return pd.DataFrame([_log_row(row, baseline) for row in rows.to_dict("records")])
+    return _wall([_log_row(row, baseline) for row in rows.to_dict("records")])
+
+
+def _wall(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame; instants as UTC wall clock, as the heads of their columns say."""
+    frame = pd.DataFrame(rows)
+    aware = frame.select_dtypes("datetimetz").columns
+    return frame.assign(**{name: frame[name].dt.tz_convert(None) for name in aware})
 
 
 def _log_row(row: Mapping[str, Any], baseline: str | None) -> dict[str, Any]:

@@ -37,6 +37,11 @@ __all__ = [
 RUNS: Final = ("train", "retrain")
 TARGETS: Final = ("orb_direction", "orb_quality", "orb_r", "signal")
 MODELS: Final = ("lightgbm", "logistic")
+WINDOWS: Final = {
+    "500 / 100 / 50 rows": None,
+    "120 / 20 / 10 days": "120d,20d,10d",
+    "60 / 10 / 5 days": "60d,10d,5d",
+}
 
 
 def _age(at: pd.Timestamp) -> str:
@@ -77,9 +82,9 @@ def form(listed: pd.DataFrame) -> None:
         _ui.show(_parts.section_title("New run"))
         newest = listed.sort_values("last", ascending=False, kind="stable")
         pairs = list(newest[["symbol", "timeframe"]].itertuples(index=False, name=None))
-        asked = (st.query_params.get("symbol"), st.query_params.get("timeframe"))
+        wanted = (st.query_params.get("symbol"), st.query_params.get("timeframe"))
         symbol, timeframe = st.selectbox(
-            "Bars", pairs, index=pairs.index(asked) if asked in pairs else 0, key="bars",
+            "Bars", pairs, index=pairs.index(wanted) if wanted in pairs else 0, key="bars",
             format_func=lambda pair: f"{pair[0]} · {pair[1]}",
         )  # fmt: skip
         targets = [t for t in TARGETS if t == "signal" or timeframe != "1d"]
@@ -87,29 +92,30 @@ def form(listed: pd.DataFrame) -> None:
         model = st.pills(
             "Model", MODELS, default=MODELS[0], format_func=model_title, key="model", required=True
         )
-        ready = _before(str(target), symbol, timeframe, str(model))
+        windows = st.selectbox(
+            "Walk-forward: train, test, step", WINDOWS, key="windows",
+            help="Rows are rounded up to whole trading days, and never fewer than 60 / 10 / 5",
+        )  # fmt: skip
+        asked = {"symbol": symbol, "timeframe": timeframe, "model": str(model),
+                 "walk_forward": WINDOWS[windows]}  # fmt: skip
+        ready = _before(str(target), **asked)
         if st.button(
             "Start training", type="primary", width="stretch", icon=":material/play_arrow:",
             key="start", disabled=not ready,
         ):  # fmt: skip
-            open_run(
-                _ui.hub().train(str(target), symbol=symbol, timeframe=timeframe, model=str(model))
-            )
+            open_run(_ui.hub().train(str(target), **asked))
 
 
 @st.cache_data(ttl=300, max_entries=32, show_spinner="Counting the rows of this run")
-def _readiness(
-    home: str, last: str, target: str, symbol: str, timeframe: str, model: str
-) -> dict[str, Any]:
-    return _ui.hub().readiness(target, symbol, timeframe, model)
+def _readiness(home: str, target: str, **asked: Any) -> dict[str, Any]:
+    return _ui.hub().readiness(target, **asked)
 
 
-def _before(target: str, symbol: str, timeframe: str, model: str) -> bool:
+def _before(target: str, **asked: Any) -> bool:
     """The panel *before you start*; whether the run can start."""
     _ui.show(_parts.section_title("Before you start"))
-    last = str(_ui.hub().freshness(symbol, timeframe).last_time)
     try:
-        found = _readiness(str(_ui.hub().settings.home), last[:9], target, symbol, timeframe, model)
+        found = _readiness(str(_ui.hub().settings.home), target, **asked)
     except OpenrangeError as error:
         _ui.show_error(error)
         return False
@@ -315,7 +321,7 @@ def show_newest(runs: pd.DataFrame) -> None:
 
 CC = st.column_config
 RUN_COLUMNS: Final = {
-    "ended": CC.DatetimeColumn("Ended, UTC", format="DD MMM HH:mm", timezone="UTC", width=100),
+    "ended": CC.DatetimeColumn("Ended, UTC", format="DD MMM HH:mm", width=100),
     "run": CC.TextColumn("Run", width=250),
     "state": CC.MultiselectColumn("State", width=90, **_parts.chip_options("run")),
     "verdict": CC.MultiselectColumn("Verdict", width=120, **_parts.chip_options("verdict")),

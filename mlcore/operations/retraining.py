@@ -36,9 +36,14 @@ def _spec(home: Home, arguments: Mapping[str, Any]) -> TrainSpec:
     return TrainSpec(**{"seed": home.settings.seed, **asked})
 
 
-def readiness(home: Home, target: str, symbol: str, timeframe: str, model: str) -> dict[str, Any]:
+def readiness(
+    home: Home, target: str, symbol: str, timeframe: str, model: str,
+    walk_forward: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """What a run would have to work with, and whether a certificate holds already."""
-    spec = _spec(home, {"target": target, "symbol": symbol, "timeframe": timeframe, "model": model})
+    asked = {"target": target, "symbol": symbol, "timeframe": timeframe, "model": model,
+             "walk_forward": walk_forward}  # fmt: skip
+    spec = _spec(home, asked)
     told = told_before(spec, dataset_of(_workshop(home), spec))
     row = home.db.one(
         "SELECT passed, code_hash FROM certificates WHERE slot = ? ORDER BY created_at DESC",
