@@ -9,6 +9,7 @@ import streamlit as st
 
 from mlcore.errors import OpenrangeError
 from pages import _charts as charts
+from pages import _market_parts as market_parts
 from pages import _parts as parts
 from pages import _today_parts as today
 from pages import _ui
@@ -76,6 +77,25 @@ def show_chart(row: today.Row, place: str) -> None:
     st.plotly_chart(figure, theme=None, config=charts.STATIC, key=f"range{place}", alt=alt)
 
 
+def show_last_session(symbol: str, timeframe: str, last: pd.Timestamp) -> None:
+    """The end of a file that does not grow: its last bars, and its last opening ranges."""
+    ranges = hub.range_view(symbol, timeframe, mode="touch", start=last - pd.Timedelta(days=4))
+    day = market_parts.newest_day(ranges)
+    bars = hub.bars(symbol, timeframe, last=120)
+    left, right = st.columns([1.72, 1], gap="medium")
+    with left, st.container(border=True, key="pn_last", gap="small"):
+        _ui.show(parts.section_title(f"{symbol} {timeframe}: the last {len(bars)} bars"))
+        boxes = day.assign(side=day["so_far"], break_at=day["so_far_at"])
+        figure = charts.range_chart(
+            bars, boxes, zone=_ui.zone_of(symbol), visible=len(bars), height=300
+        )
+        alt = f"The last bars of {symbol}, up to {last:%d %b %Y %H:%M} UTC"
+        st.plotly_chart(figure, theme=None, config=charts.STATIC, key="last", alt=alt)
+    with right:
+        digits = charts.price_digits(bars["close"])
+        _ui.show(market_parts.ranges_panel(ranges, "TOUCH", hub.settings.orb.minutes, digits))
+
+
 def show_detail(row: today.Row, place: str = "") -> None:
     """All there is about one call: chart, reasons, what follows a side, provenance."""
     _ui.show(today.heading(row))
@@ -137,7 +157,10 @@ rows = today.rows_of(calls)
 if not rows:
     newest = listed.loc[listed["last"].idxmax()]
     _ui.live_head("Today", newest["symbol"], newest["timeframe"])
-    _ui.show(parts.empty_state("No call is logged yet", today.NOTHING_YET))
+    if hub.freshness(newest["symbol"], newest["timeframe"]).state == "file":
+        show_last_session(newest["symbol"], newest["timeframe"], newest["last"])
+    else:
+        _ui.show(parts.empty_state("No call is logged yet", today.NOTHING_YET))
     show_below(0)
     st.stop()
 
