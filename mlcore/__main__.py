@@ -117,10 +117,12 @@ def _columns(text: str | None) -> dict[str, str] | None:
 def demo(
     if_empty: Annotated[bool, typer.Option(help="Only where no bars are yet.")] = False,
     in_background: Annotated[bool, typer.Option(help="Bars now, training in a child.")] = False,
+    bars_only: Annotated[bool, typer.Option(help="Bars, and no training.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make the demo markets, train on them and promote, in SIMULATED slots only."""
-    _say(_hub().demo(if_empty=if_empty, in_background=in_background), as_json)
+    made = _hub().demo(if_empty=if_empty, in_background=in_background, bars_only=bars_only)
+    _say(made, as_json)
 
 
 @app.command()

@@ -168,11 +168,15 @@ class Hub:
         """Past imports, newest first."""
         return self.home.db.frame("SELECT * FROM imports ORDER BY id DESC LIMIT ?", (limit,))
 
-    def demo(self, *, if_empty: bool = False, in_background: bool = False) -> dict[str, Any]:
+    def demo(
+        self, *, if_empty: bool = False, in_background: bool = False, bars_only: bool = False
+    ) -> dict[str, Any]:
         """Demo markets; trained and promoted in SIMULATED slots only."""
-        from mlcore.operations.demo import make_demo
+        from mlcore.operations.demo import make_bars, make_demo
         from mlcore.operations.work import start_job
 
+        if bars_only:
+            return {"bars": make_bars(self.home)}
         later = partial(start_job, self.home, "demo", {}) if in_background else None
         return make_demo(self.home, if_empty=if_empty, train_later=later)
 
@@ -270,8 +274,11 @@ class Hub:
         return self.home.registry.card(Slot.parse(slot), version)
 
     def promote(self, slot: str, version: str, reason: str) -> dict[str, Any]:
-        """Make a version the champion; only a missing leak certificate refuses."""
-        self.home.registry.promote(Slot.parse(slot), version, reason, actor="person")
+        """Make a version (or the `newest`) the champion; only a missing certificate refuses."""
+        where = Slot.parse(slot)
+        if version == "newest":
+            version = self.home.registry.newest(where)
+        self.home.registry.promote(where, version, reason, actor="person")
         return {"slot": slot, "champion": version, "reason": reason}
 
     def roll_back(self, slot: str, reason: str) -> dict[str, Any]:

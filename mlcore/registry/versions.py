@@ -301,6 +301,23 @@ class Versions:
         )
         return [Act(row["slot"], row["version"], row["act"]) for row in rows]
 
+    def newest(self, slot: Slot | str) -> str:
+        """The slot's newest version that is not archived.
+
+        Raises
+        ------
+        UsageError
+            The slot has none.
+        """
+        listed = self.versions(slot)
+        listed = listed[~listed["archived"].astype(bool)]
+        if listed.empty:
+            raise UsageError(
+                f"The newest version is one that was trained – {slot} has none – train one first.",
+                code="E_REGISTRY_VERSION",
+            )
+        return str(listed["version"].max())
+
     def champion(self, slot: Slot | str) -> str | None:
         """The version the latest promotion or roll-back names; None before the first."""
         return champion_of(self._acts(str(self._slot(slot))))
