@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlcore.clock import DAY, MINUTE, SECOND, to_timestamp
+from mlcore.clock import DAY, HOUR, MINUTE, SECOND, to_timestamp
 from mlcore.config import Market, Settings
 from mlcore.live.shadow import ShadowLog
 from mlcore.market.bars import BarStore
@@ -242,10 +242,11 @@ def read_calls(log: ShadowLog, now: int) -> list[Call]:
 
     Champions' and rules' calls only; newest decision first.
     """
-    frame = log.frame()
-    frame = frame[frame["role"] != "challenger"]
-    if frame.empty:
+    newest = log.newest()
+    if not newest:
         return []
+    frame = pd.concat([log.frame(slot=s, due_after=at - DAY) for s, at in newest.items()])
+    frame = frame[frame["role"] != "challenger"].reset_index(drop=True)
     parts = []
     for _, group in frame.groupby(["symbol", "timeframe"]):
         last = group["decision_at"].max() - pd.Timedelta(hours=24)
@@ -267,9 +268,8 @@ def _one_answer(frame: pd.DataFrame) -> pd.DataFrame:
 
 def read_settled(log: ShadowLog, now: int, hours: float) -> list[Call]:
     """Calls due within the last hours that have an outcome, newest first; replays left out."""
-    frame = log.frame(due_before=now)
-    since = pd.Timestamp(now, unit="ns", tz="UTC") - pd.Timedelta(hours=hours)
-    kept = frame["settled"] & (frame["due_at"] > since) & (frame["mode"] != "replay")
+    frame = log.frame(due_before=now, due_after=now - int(hours * HOUR))
+    kept = frame["settled"] & (frame["mode"] != "replay")
     kept &= frame["role"] != "challenger"
     return _calls(frame[kept].sort_values("due_at", ascending=False), now)
 

@@ -330,6 +330,14 @@ class ShadowLog:
             parsed=parsed,
         )
 
+    def newest(self) -> dict[str, int]:
+        """`decision_at` of each slot's newest call that no challenger made, int64 ns."""
+        rows = self._db.query(
+            "SELECT slot, max(decision_at) AS at FROM predictions WHERE role != 'challenger' "
+            "GROUP BY slot"
+        )
+        return {row["slot"]: row["at"] for row in rows}
+
     # the chain ------------------------------------------------------------------------------
 
     def head(self, table: str = "predictions") -> tuple[int, str]:
