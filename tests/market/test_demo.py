@@ -20,7 +20,7 @@ SOON = to_instant("2024-06-28T14:03:00Z")
 
 
 def settings():
-    return load_settings(environ={})
+    return load_settings()
 
 
 def market(name):

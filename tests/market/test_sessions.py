@@ -41,7 +41,7 @@ def shown(instants):
 
 @pytest.fixture(scope="module")
 def markets(tmp_path_factory):
-    return load_settings(tmp_path_factory.mktemp("home"), {}).markets
+    return load_settings(tmp_path_factory.mktemp("home")).markets
 
 
 # wall clocks ----------------------------------------------------------------------------------

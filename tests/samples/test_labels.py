@@ -19,7 +19,7 @@ from mlcore.trading.ranges import opening_ranges
 
 @pytest.fixture(scope="module")
 def markets(tmp_path_factory):
-    return load_settings(tmp_path_factory.mktemp("home"), {}).markets
+    return load_settings(tmp_path_factory.mktemp("home")).markets
 
 
 def at(text):

@@ -12,7 +12,7 @@ MIDNIGHT = 20_000 * DAY  # 2024-10-04
 
 @pytest.fixture(scope="session")
 def markets(tmp_path_factory):
-    return load_settings(tmp_path_factory.mktemp("home"), {}).markets
+    return load_settings(tmp_path_factory.mktemp("home")).markets
 
 
 @pytest.fixture(scope="session")
