@@ -12,7 +12,7 @@ Everything is arrays: one row a trade, windows as matrices in chunks that stay i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -35,6 +35,7 @@ __all__ = [
     "find_breaks",
     "run_trades",
     "simulate_trades",
+    "spread_trades",
     "windows",
 ]
 
@@ -278,6 +279,18 @@ def simulate_trades(
     _fill_exits(bars, plan, window_end, risk, cost)
     _fill_ambiguous(plan, stop_fraction * (high - low), (high + low) / 2, cost)
     return plan
+
+
+def spread_trades(made: Trades | None, rows: Array, count: int) -> Trades:
+    """The trades `made` of the ranges `rows` among `count` ranges; the rest have none."""
+    if made is not None and len(rows) == count:
+        return made
+    indices = [np.full(count, -1, dtype=np.int64) for _ in range(3)]
+    prices = [np.full(count, np.nan) for _ in range(3)]
+    wide = Trades(np.zeros(count, dtype=np.int8), *indices, *prices, *_empty(count))
+    for one in fields(Trades) if made is not None else ():
+        getattr(wide, one.name)[rows] = getattr(made, one.name)
+    return wide
 
 
 def _empty(count: int) -> tuple[Array, ...]:
