@@ -208,7 +208,7 @@ def call_of(row: Mapping[str, Any], now: int) -> Call:
     values = [v for v in baselines.values() if isinstance(v, int | float)]
     return Call(
         **facts, label=label, title=_title(facts["item"], facts["timeframe"]),
-        answer=str(answer) if answer else "no call", what=WHAT.get(base, label),
+        answer=_said(answer, facts["value"]), what=WHAT.get(base, label),
         probability=probability, baseline=baseline, baseline_name=name,
         baseline_value=float(values[0]) if values else None,
         would_change=_would_change(facts["due_at"], base),
@@ -216,6 +216,12 @@ def call_of(row: Mapping[str, Any], now: int) -> Call:
         outcome=outcome, right=None if outcome is None or not answer else outcome == answer,
         brier_gain=_brier_gain(probability, baseline, outcome, answer),
     )  # fmt: skip
+
+
+def _said(answer: Any, value: float | None) -> str:
+    if answer:
+        return str(answer)
+    return "no call" if value is None else f"{value:+.2f} R".replace("-", "\u2212")
 
 
 def _brier_gain(

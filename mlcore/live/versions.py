@@ -45,12 +45,15 @@ class LoadedVersions:
         if version is None:
             return self.rule(slot, "no model is trained for this target yet")
         key = (str(slot), version, role)
-        if key not in self._held:
-            try:
-                self._held[key] = self._load(slot, version, role)
-            except OpenrangeError as error:
-                return self.rule(slot, f"{version} could not be loaded: {error.message}")
-        return self._held[key]
+        if key in self._held:
+            return self._held[key]
+        try:
+            loaded = self._load(slot, version, role)
+        except OpenrangeError as error:
+            return self.rule(slot, f"{version} could not be loaded: {error.message}")
+        if not loaded.is_void:  # a void certificate may be renewed at any time: look again
+            self._held[key] = loaded
+        return loaded
 
     def rule(self, slot: Slot, why: str) -> Loaded:
         """The rule that answers where no model does."""
@@ -66,16 +69,25 @@ class LoadedVersions:
         return {"slot": slot, "config_hash": self._config_hash, "cost": market.cost,
                 "simulated": market.simulated}  # fmt: skip
 
+    def _proof(self, slot: Slot, spec: dict[str, Any]) -> tuple[str, bool] | None:
+        """Certificate of this code for what the version was made of, and whether it passed."""
+        if spec["code_hash"] == code_hash():
+            return spec["certificate_id"], True
+        return self._registry.proof_of(slot, set_id=spec["set_id"], code_hash=code_hash())
+
     def _load(self, slot: Slot, version: str, role: str) -> Loaded:
         package = Package.read(self._registry.path(slot, version))
         card = self._registry.card(slot, version)
         spec, verdict = package.spec, card["verdict"]
-        void = spec["code_hash"] != code_hash()
+        proof = self._proof(slot, spec)
+        if proof is not None and not proof[1]:
+            return self.rule(slot, f"{version} fails the leak prover of this code")
+        void = proof is None
         who = Answerer(
             label=label(slot.label), version=version,
             version_hash=self._registry.version_hash(slot, version), role=role,
             features=package.features, feature_set=spec["feature_set"],
-            certificate_id=None if void else spec["certificate_id"], code_hash=code_hash(),
+            certificate_id=None if proof is None else proof[0], code_hash=code_hash(),
             evidence=verdict["kind"] == "edge", baseline=spec.get("best_baseline") or "",
             lows=np.array(spec["lows"], dtype=float), highs=np.array(spec["highs"], dtype=float),
             **self._common(slot),

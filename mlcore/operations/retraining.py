@@ -18,9 +18,17 @@ from mlcore.schema import Slot
 from mlcore.training import TrainSpec, train
 from mlcore.training import readiness as told_before
 from mlcore.training.proof import Subject, prove_inputs
-from mlcore.training.run import Workshop, dataset_of
+from mlcore.training.run import Workshop, dataset_of, prove
 
-__all__ = ["compare", "readiness", "run_proof", "run_retraining", "run_training"]
+__all__ = [
+    "compare",
+    "readiness",
+    "renew_certificates",
+    "run_proof",
+    "run_retraining",
+    "run_training",
+    "void_champions",
+]
 
 Progress = Callable[[Mapping[str, Any]], None]
 _SPEC = ("target", "symbol", "timeframe", "model", "params", "feature_set", "walk_forward",
@@ -136,6 +144,36 @@ def compare(home: Home, slot: str, a: str, b: str) -> dict[str, Any]:
     verdicts = [cards[a]["verdict"], cards[b]["verdict"]]
     return {"slot": slot, "versions": [a, b], "changed": changed, "scores": scores,
             "verdicts": verdicts}  # fmt: skip
+
+
+def void_champions(home: Home) -> list[str]:
+    """Slots whose champion was proved by other code than this, and not again since."""
+    listed = home.registry.versions()
+    found = []
+    for slot, version in listed[listed["role"] == "champion"][["slot", "version"]].to_numpy():
+        try:
+            loaded = home.engine.versions.get(Slot.parse(slot), version)
+        except OpenrangeError:
+            continue
+        if loaded.is_void:
+            found.append(str(slot))
+    return found
+
+
+def renew_certificates(home: Home, progress: Progress | None = None) -> dict[str, Any]:
+    """Prove again every champion whose certificate changed code voided; failures are told."""
+    told: dict[str, Any] = {}
+    for slot in void_champions(home):
+        where = Slot.parse(slot)
+        folder = home.registry.path(where, home.registry.champion(where) or "champion")
+        spec, shop = _spec(home, Package.read(folder).spec), _workshop(home)
+        try:
+            told[slot] = prove(
+                shop, spec, dataset_of(shop, spec), progress or (lambda event: None)
+            )  # fmt: skip
+        except OpenrangeError as error:
+            told[slot] = error.as_dict()
+    return told
 
 
 def run_proof(

@@ -65,6 +65,12 @@ def _prove(home: Home, job: Job) -> Any:
     return run_proof(home, dict(job.arguments), progress=_report(home, job))
 
 
+def _renew(home: Home, job: Job) -> Any:
+    from mlcore.operations.retraining import renew_certificates
+
+    return renew_certificates(home, progress=_report(home, job))
+
+
 def _watch(home: Home, job: Job) -> Any:
     from mlcore.operations.watch import watch
 
@@ -74,6 +80,7 @@ def _watch(home: Home, job: Job) -> Any:
 WORK: dict[str, Work] = {
     "demo": _demo,
     "prove": _prove,
+    "renew": _renew,
     "replay": _replay,
     "retrain": _retrain,
     "train": _train,
@@ -107,7 +114,11 @@ def start_watch(home: Home) -> str | None:
         return None
     if any(j.name == "watch" and not j.is_ended for j in home.jobs.recent(20)):
         return None
+    from mlcore.operations.retraining import void_champions
+
     try:
+        if void_champions(home):
+            start_job(home, "renew", {})
         return start_job(home, "watch", {})
     except JobError:
         return None

@@ -74,14 +74,19 @@ class Versions:
         found = {**dict(row), "passed": bool(row["passed"])}
         return {**found, "report": json.loads(row["report"])}
 
-    def valid_certificate(self, slot: Slot | str, *, set_id: str, code_hash: str) -> str | None:
-        """The newest certificate that binds exactly this subject and code and passed, if any."""
+    def proof_of(self, slot: Slot | str, *, set_id: str, code_hash: str) -> tuple[str, bool] | None:
+        """The newest certificate that binds exactly this subject and code: id, and if it passed."""
         row = self._db.one(
-            "SELECT id FROM certificates WHERE slot = ? AND set_id = ? AND code_hash = ? "
-            "AND passed = 1 ORDER BY created_at DESC",
+            "SELECT id, passed FROM certificates WHERE slot = ? AND set_id = ? AND code_hash = ? "
+            "ORDER BY created_at DESC, rowid DESC",
             (str(slot), set_id, code_hash),
         )
-        return None if row is None else str(row["id"])
+        return None if row is None else (str(row["id"]), bool(row["passed"]))
+
+    def valid_certificate(self, slot: Slot | str, *, set_id: str, code_hash: str) -> str | None:
+        """The id of `proof_of` if it passed."""
+        found = self.proof_of(slot, set_id=set_id, code_hash=code_hash)
+        return found[0] if found is not None and found[1] else None
 
     def _demand_certificate(self, slot: str, certificate_id: str | None, act: str) -> None:
         row = self._db.one(

@@ -95,8 +95,8 @@ def prove_inputs(
         return Table(table.decision_at[here], table.key[here], table.names, table.X[here])
 
     return prove_features(
-        build, bars, decisions=decisions, context=need + need // 4, ahead=ahead, edges=edges.tolist(),
-        serve=serve, tolerance={n: known[n].tolerance for n in subject.features},
+        build, bars, decisions=decisions, context=need + need // 4, ahead=ahead,
+        edges=edges.tolist(), serve=serve, tolerance={n: known[n].tolerance for n in subject.features},
         short_history=need, seed=seed, progress=progress,
     )  # fmt: skip
 

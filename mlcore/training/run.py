@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlcore.config import Settings
-from mlcore.errors import OpenrangeError, TooFewBars
+from mlcore.errors import LeakFound, OpenrangeError, TooFewBars
 from mlcore.evaluation.card import model_card
 from mlcore.evaluation.crossfit import CrossFit, crossfit, fit_fold
 from mlcore.evaluation.leaks import code_hash
@@ -29,7 +29,7 @@ from mlcore.training.proof import Subject, certificate_of, prove_inputs, prove_r
 from mlcore.training.readiness import readiness
 from mlcore.training.spec import TrainSpec
 
-__all__ = ["Run", "Workshop", "dataset_of", "train"]
+__all__ = ["Run", "Workshop", "dataset_of", "prove", "train"]
 
 Progress = Callable[[Mapping[str, Any]], None]
 FEWEST_IN_CLASS = 20
@@ -113,16 +113,35 @@ def _demand_ready(told: Mapping[str, Any]) -> None:
         )
 
 
-def _prove(
-    shop: Workshop, spec: TrainSpec, dataset: Dataset, make: Callable[[int], Model],
-    progress: Progress,
-) -> str:  # fmt: skip
-    """The certificate's id: an old one where nothing it binds has changed, else a new one."""
-    subject = {
+def set_id_of(spec: TrainSpec) -> str:
+    """What a certificate binds beside the code: label, inputs, market, model, windows."""
+    return canonical_json({
         "label": spec.label.name, "set": spec.set_name, "timeframe": spec.timeframe,
         "symbol": spec.symbol, "model": spec.kind, "windows": spec.splits().describe(),
-    }  # fmt: skip
-    set_id = canonical_json(subject)
+    })  # fmt: skip
+
+
+def maker_of(spec: TrainSpec, dataset: Dataset) -> Callable[[int], Model]:
+    """Makes unfitted models of the specification from a seed."""
+
+    def make(seed: int) -> Model:
+        return make_model(
+            spec.kind, task=dataset.label.task, classes=dataset.label.classes,
+            params=spec.params, seed=seed, threads=1,
+        )  # fmt: skip
+
+    return make
+
+
+def prove(shop: Workshop, spec: TrainSpec, dataset: Dataset, progress: Progress) -> str:
+    """The certificate's id: an old one where nothing it binds has changed, else a new one.
+
+    Raises
+    ------
+    LeakFound
+        Something sees the future; that too is kept, as a certificate that did not pass.
+    """
+    set_id = set_id_of(spec)
     held = shop.registry.valid_certificate(spec.slot, set_id=set_id, code_hash=code_hash())
     if held is not None:
         progress({"kind": "stage", "text": f"leak certificate {held} holds: nothing changed"})
@@ -132,15 +151,18 @@ def _prove(
         shop.store.read(spec.symbol, spec.timeframe), shop.store.market_of(spec.symbol),
         spec.label, spec.features(), shop.settings.orb,
     )  # fmt: skip
+    folds = spec.splits().split(dataset)
     proofs = [
         prove_inputs(inputs, seed=spec.seed),
-        prove_run(dataset, spec.splits().split(dataset), make, seed=spec.seed),
+        prove_run(dataset, folds, maker_of(spec, dataset), seed=spec.seed),
     ]
-    certificate = certificate_of(proofs, subject)
-    return shop.registry.certify(
-        spec.slot, set_id=set_id, code_hash=certificate.code, passed=True,
-        report=certificate.as_dict(),
-    )  # fmt: skip
+    kept: dict[str, Any] = {"set_id": set_id, "code_hash": code_hash()}
+    try:
+        certificate = certificate_of(proofs, {"set": set_id})
+    except LeakFound as error:
+        shop.registry.certify(spec.slot, passed=False, report=error.as_dict(), **kept)
+        raise
+    return shop.registry.certify(spec.slot, passed=True, report=certificate.as_dict(), **kept)
 
 
 def _specification(
@@ -158,7 +180,7 @@ def _specification(
         "holdout": spec.holdout, "days": spec.days, "seed": spec.seed,
         "fingerprint": dataset.fingerprint, "snapshot": dataset.snapshot,
         "config_hash": shop.settings.fingerprint(), "code_hash": code_hash(),
-        "certificate_id": certificate, "best_baseline": best,
+        "certificate_id": certificate, "set_id": set_id_of(spec), "best_baseline": best,
         "lows": lows.tolist(), "highs": highs.tolist(),
         "first_decision": int(dataset.decision_at[0]), "cut": int(dataset.due_at.max()),
     }  # fmt: skip
@@ -247,13 +269,8 @@ def train(
     for text in notes:
         progress({"kind": "note", "text": text})
 
-    def make(seed: int) -> Model:
-        return make_model(
-            spec.kind, task=dataset.label.task, classes=dataset.label.classes,
-            params=spec.params, seed=seed, threads=1,
-        )  # fmt: skip
-
-    certificate = _prove(shop, spec, dataset, make, progress)
+    make = maker_of(spec, dataset)
+    certificate = prove(shop, spec, dataset, progress)
     progress({"kind": "stage", "text": f"{told['folds']} folds, {told['rows']} rows"})
     try:
         cross = crossfit(

@@ -10,7 +10,7 @@ from mlcore.jobs import Lease
 from mlcore.operations.retraining import run_retraining, run_training
 from mlcore.operations.watch import beat, pull, watch_once
 from mlcore.operations.work import run_job, start_job
-from tests.homes import DIRECTION, NOW, SYMBOL, TIMEFRAME, add_bars, home_at
+from tests.homes import DIRECTION, NOW, QUALITY, SYMBOL, TIMEFRAME, add_bars, home_at
 
 pytestmark = pytest.mark.slow
 ASKED = {"target": "orb_direction", "symbol": SYMBOL, "timeframe": TIMEFRAME, "model": "logistic",
@@ -108,3 +108,34 @@ def test_the_watch_ends_when_nobody_looks(trained, monkeypatch):
     home = home_at(trained)
     beat(home)
     assert watching.watch(home, lambda: False) == {"rounds": 0}
+
+
+def test_a_certificate_that_new_code_voids_is_renewed(trained, monkeypatch):
+    import mlcore.live.versions as versions
+    import mlcore.operations.retraining as retraining
+    import mlcore.training.run as run
+
+    home = home_at(trained)
+    assert retraining.void_champions(home) == []
+    for module in (versions, run, retraining):
+        monkeypatch.setattr(module, "code_hash", lambda: "other code")
+    home = home_at(trained)
+    assert set(retraining.void_champions(home)) == {str(DIRECTION), str(QUALITY)}
+    champion = home.registry.champion(DIRECTION)
+    draft = home.engine.open_drafts(DIRECTION, home.now(), version=champion)[0]
+    assert draft.certificate_id is None
+    monkeypatch.setattr(retraining, "prove", lambda *_: home.registry.certify(
+        DIRECTION, set_id=run.set_id_of(retraining._spec(home, _spec_of(home))),
+        code_hash="other code", passed=False, report={},
+    ))  # fmt: skip
+    monkeypatch.setattr(retraining, "void_champions", lambda _: [str(DIRECTION)])
+    retraining.renew_certificates(home)
+    failed = home_at(trained).engine.open_drafts(DIRECTION, home.now(), version=champion)
+    assert {d.version for d in failed} == {"rule"}
+    assert "fails the leak prover" in failed[0].reasons[0]["text"]
+
+
+def _spec_of(home):
+    from mlcore.models.package import Package
+
+    return Package.read(home.registry.path(DIRECTION)).spec

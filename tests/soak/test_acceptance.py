@@ -1,4 +1,4 @@
-"""Twenty seeds: evidence in at most 2 of 20 where nothing is, in at least 18 where it is planted."""
+"""Twenty seeds: edges seen in at most 2 of 20 where none is, in 18 or more where one is planted."""
 
 import pytest
 
