@@ -94,10 +94,11 @@ def prove_inputs(
         here = table.decision_at == at
         return Table(table.decision_at[here], table.key[here], table.names, table.X[here])
 
+    declared = {name: known[name].tolerance for name in subject.features}
     return prove_features(
         build, bars, decisions=decisions, context=need + need // 4, ahead=ahead,
-        edges=edges.tolist(), serve=serve, tolerance={n: known[n].tolerance for n in subject.features},
-        short_history=need, seed=seed, progress=progress,
+        edges=edges.tolist(), serve=serve, tolerance=declared, short_history=need, seed=seed,
+        progress=progress,
     )  # fmt: skip
 
 
