@@ -110,7 +110,7 @@ def boundary(home: Path | None = None) -> Iterator[None]:
         show(_parts.error_box(*_shown(error)))
 
 
-def bars_or_stop(what: str, *, title: str = "") -> pd.DataFrame:
+def bars_or_stop(title: str, what: str) -> pd.DataFrame:
     """Symbols that have bars; without any the page (headed by `title`) ends with one way on."""
     listed = hub().symbols()
     if not listed.empty:
@@ -119,8 +119,7 @@ def bars_or_stop(what: str, *, title: str = "") -> pd.DataFrame:
         f"{what} The demo brings two simulated markets and two real daily series; it takes about "
         "ten seconds, and models are trained meanwhile."
     )
-    if title:
-        head(title)
+    head(title)
     show(_parts.empty_state("No bars yet", text))
     with st.container(horizontal=True, horizontal_alignment="center", gap="small", key="ways_on"):
         demo_button()

@@ -59,7 +59,7 @@ def drawn(asked: tuple[Any, ...], view: Any, ranges: pd.DataFrame) -> tuple[Any,
     return figure, unseen
 
 
-listed = _ui.bars_or_stop("The chart needs bars.", title="Market")
+listed = _ui.bars_or_stop("Market", "The chart needs bars.")
 place = st.container()
 with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tools"):
     symbol, timeframe = _ui.pick_bars(listed)

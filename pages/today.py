@@ -149,7 +149,7 @@ def filtered(rows: list[today.Row]) -> list[today.Row]:
     return {"all": rows, "calls": called}.get(kind, [row for row in rows if row.side is None])
 
 
-listed = _ui.bars_or_stop("Calls are made from bars.", title="Today")
+listed = _ui.bars_or_stop("Today", "Calls are made from bars.")
 problems = _ui.look_after()
 home, mark = str(hub.settings.home), hub.log_mark()
 calls, settled = logged(home, mark)
