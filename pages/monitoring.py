@@ -7,10 +7,8 @@ from pages import _monitoring_parts as parts
 
 _ui.enters("monitoring")
 hub = _ui.hub()
-listed = hub.symbols()
-if listed.empty:
-    _ui.head("Monitoring")
-    _ui.bars_or_stop("Calls are scored when their time is due; without bars there are no calls.")
+without = "Calls are scored when their time is due; without bars there are no calls."
+listed = _ui.bars_or_stop("Monitoring", without)
 slots = sorted(set(hub.slots()["slot"]) | set(hub.models(archived=True)["slot"]))
 asked = st.query_params.get("slot")
 names = dict(zip(listed["symbol"], listed["simulated"], strict=True))

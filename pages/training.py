@@ -6,9 +6,8 @@ from pages import _acts, _ui
 from pages import _training_parts as parts
 
 _ui.enters("training")
-listed = _ui.hub().symbols()
-_ui.head("Training", simulated=bool(listed["simulated"].any()) if len(listed) else False)
-_ui.bars_or_stop("A model learns from bars, and there are none here.")
+listed = _ui.bars_or_stop("Training", "A model learns from bars, and there are none here.")
+_ui.head("Training", simulated=bool(listed["simulated"].any()))
 _acts.follow_replay()
 if not _ui.is_phone():
     parts.retrain_strip()
