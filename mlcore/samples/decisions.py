@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlcore.clock import DAY, HOUR, NAT, instants
+from mlcore.clock import DAY, HOUR, NAT
 from mlcore.config import ORB, Market
 from mlcore.market.sessions import (
     bar_ends,
@@ -25,19 +25,21 @@ from mlcore.market.sessions import (
 )
 from mlcore.samples.labels import Horizon, Label, barrier_labels
 from mlcore.schema import Bars
-from mlcore.trading.ranges import (
-    SIDES,
-    break_outcomes,
+from mlcore.trading.opening import (
+    Ranges,
+    break_instants,
     data_end,
-    mechanical_up,
-    offers,
-    opening_ranges,
+    find_ranges,
+    known_instants,
+    side_outcomes,
 )
-from mlcore.trading.trades import AMBIGUOUS, barrier_trades, cost_in_r
+from mlcore.trading.ranges import mechanical_up, offers
+from mlcore.trading.trades import AMBIGUOUS, DOWN, NONE, UP, barrier_trades, cost_in_r
 
-__all__ = ["DECISION_COLUMNS", "SIGMA_SPAN", "decisions", "ewma_sigma"]
+__all__ = ["DECISION_COLUMNS", "SIGMA_SPAN", "decision_columns", "decisions", "ewma_sigma"]
 
 Array = np.ndarray[Any, Any]
+Columns = dict[str, Array]
 SIGMA_SPAN = 100
 """Span of the EWMA behind a signal's barriers; a bar needs as many returns before it."""
 
@@ -48,7 +50,10 @@ DECISION_COLUMNS = (
 )  # fmt: skip
 """Columns of every decision frame; `signal` adds R and exit of buying and of selling."""
 
-_DIRECTION = {"UP": 0.0, "DOWN": 1.0, "NONE": 2.0}
+_DIRECTION = {UP: 0.0, DOWN: 1.0, NONE: 2.0}
+"""Class codes of an opening range's first break."""
+_SIGNAL = {1.0: 0.0, -1.0: 1.0, 0.0: 2.0}
+"""Class codes of the barrier a signal's closes meet first."""
 
 
 def decisions(
@@ -80,72 +85,80 @@ def decisions(
     `r_taken` and `r_gross` the R of taking `side` there, net and gross: 0 if cancelled or never
     broken, the loss if ambiguous. Ranges that are not valid ask nothing and have no row.
     """
-    if lab.of_ranges:
-        frame = _range_decisions(bars, market, lab, lab.orb(orb or ORB()), now, since)
-    else:
-        frame = _bar_decisions(bars, market, lab, now, since)
-    return frame
+    columns = decision_columns(bars, market, lab, orb=orb, now=now, since=since)
+    return pd.DataFrame(columns)
 
 
-def _range_decisions(
-    bars: Bars, market: Market, lab: Label, orb: ORB, now: int | None, since: int | None
-) -> pd.DataFrame:
-    table = opening_ranges(bars, market, orb, now=now, since=since)
-    table = table[table["valid"].to_numpy()].reset_index(drop=True)
+def decision_columns(
+    bars: Bars,
+    market: Market,
+    lab: Label,
+    *,
+    orb: ORB | None = None,
+    now: int | None = None,
+    since: int | None = None,
+    live: bool = False,
+) -> Columns:
+    """The columns of `decisions` as arrays of one length; there for parameters and errors.
+
+    Parameters
+    ----------
+    live
+        Of ranges, only those open at `now`, and the latest.
+    """
+    if not lab.of_ranges:
+        return _bar_decisions(bars, market, lab, now, since)
+    if now is not None:
+        bars = bars.known_at(now)
+    only = "open" if live else "valid"
+    rules = lab.orb(orb or ORB())
+    found = find_ranges(bars, market, rules, now=now, since=since, only=only)
+    return _range_decisions(bars, market, lab, rules, found)
+
+
+def _range_decisions(bars: Bars, market: Market, lab: Label, orb: ORB, found: Ranges) -> Columns:
     sides = (1, -1) if lab.sided else (0,)
-    side = np.tile(np.array(sides, dtype=np.int8), len(table))
-    row = np.repeat(np.arange(len(table)), len(sides))
-    facts = _range_facts(table, market, bars.symbol)
-    facts["known_at"] = instants(table["known_at"]) if lab.sided else _break_known(table, bars)
+    side = np.tile(np.array(sides, dtype=np.int8), len(found))
+    row = np.repeat(np.arange(len(found)), len(sides))
+    facts = _range_facts(found, market, bars.symbol)
+    facts["known_at"] = (known_instants if lab.sided else break_instants)(bars, found)
     frame = {name: values[row] for name, values in facts.items()}
-    hypothetical = np.where(side == 0, np.nan, side)
-    offer = offers(frame["high"], frame["low"], hypothetical, orb)
+    offer = offers(frame["high"], frame["low"], np.where(side == 0, np.nan, side), orb)
     frame |= {"side": side, "stop": offer.stop, "target": offer.target}
     frame["entry"] = np.where(side == 0, np.nan, offer.entry)
-    for column, of in (("r_taken", "r_net"), ("r_gross", "r_gross")):
-        ways = [break_outcomes(table, s, column=of) for s in (1, -1)]
-        frame[column] = np.select([side == 1, side == -1], [w[row] for w in ways], np.nan)
-    frame["y"] = _range_answers(lab, table["side"].to_numpy(dtype=object)[row], frame, table, row)
-    return pd.DataFrame({c: frame[c] for c in DECISION_COLUMNS})
+    trades, asked = found.trades, found.scored[row] & (side != 0)
+    for column, of in (("r_taken", trades.r_net), ("r_gross", trades.r_gross)):
+        frame[column] = side_outcomes(trades.side[row], of[row], asked, side)
+    frame["y"] = _range_answers(lab, frame, trades.r_net[row])
+    return {c: frame[c] for c in DECISION_COLUMNS}
 
 
-def _range_answers(
-    lab: Label, broke: Array, frame: dict[str, Array], table: pd.DataFrame, row: Array
-) -> Array:
+def _range_answers(lab: Label, frame: Columns, net: Array) -> Array:
+    broke = frame["broke"]
     if not lab.sided:
-        return pd.Series(broke).map(_DIRECTION).to_numpy(dtype=np.float64)
-    net = table["r_net"].to_numpy(dtype=np.float64)[row]
-    mine = (frame["broke"] == frame["side"]) | (frame["broke"] == AMBIGUOUS)
+        return np.select([broke == code for code in _DIRECTION], list(_DIRECTION.values()), np.nan)
+    mine = (broke == frame["side"]) | (broke == AMBIGUOUS)
     answer = (net > 0).astype(np.float64) if lab.task == "classification" else net
     return np.where(mine & np.isfinite(net), answer, np.nan)
 
 
-def _break_known(table: pd.DataFrame, bars: Bars) -> Array:
-    """When the first break itself was known: its bar's end, or the window's without one."""
-    at = instants(table["break_at"])
-    known = np.where(at == NAT, instants(table["due_at"]), at + bars.width)
-    return np.where(table["status"] == "done", known, NAT)
-
-
-def _range_facts(table: pd.DataFrame, market: Market, symbol: str) -> dict[str, Array]:
-    date = table["date"].to_numpy().astype("datetime64[D]")
-    name = table["range"].to_numpy(dtype=object)
-    code = {r.name: i for i, r in enumerate(market.ranges)}
-    prices = {c: table[c].to_numpy(dtype=np.float64) for c in ("close", "high", "low")}
-    text = table["side"].map({t: float(c) for c, t in SIDES.items()})
+def _range_facts(found: Ranges, market: Market, symbol: str) -> Columns:
+    date = found.date.astype("datetime64[D]")
+    name = np.array(found.names or ("",), dtype=object)[found.code]
+    prices = {"close": found.close, "high": found.high, "low": found.low}
     return {
-        "symbol": np.full(len(table), symbol, dtype=object),
+        "symbol": np.full(len(found), symbol, dtype=object),
         "item": name + "/" + np.datetime_as_string(date).astype(object),
         "range": name,
         "date": date.astype("datetime64[s]"),
-        "day": table["trading_day"].to_numpy().astype("datetime64[D]").astype(np.int64),
-        "decision_at": instants(table["available_at"]),
-        "due_at": instants(table["due_at"]),
-        "settled": (table["status"] == "done").to_numpy(dtype=bool),
-        "p_up": mechanical_up(prices["close"], prices["high"], prices["low"]),
-        "broke": text.to_numpy(dtype=np.float64),
-        "range_id": date.astype(np.int64) * 64 + np.array([code[n] for n in name], dtype=np.int64),
-        "valid": table["valid"].to_numpy(dtype=bool),
+        "day": trading_days(found.open_at, market).astype(np.int64),
+        "decision_at": found.available_at,
+        "due_at": found.due_at,
+        "settled": found.done,
+        "p_up": mechanical_up(found.close, found.high, found.low),
+        "broke": np.where(found.scored, found.trades.side, np.nan),
+        "range_id": found.date * 64 + found.code,
+        "valid": found.valid,
         **prices,
     }
 
@@ -163,7 +176,7 @@ def ewma_sigma(close: Any) -> Array:
 
 def _bar_decisions(
     bars: Bars, market: Market, lab: Label, now: int | None, since: int | None
-) -> pd.DataFrame:
+) -> Columns:
     if now is not None:
         bars = bars.known_at(now)
     horizon = lab.horizon_for(bars.timeframe)
@@ -180,23 +193,23 @@ def _bar_decisions(
         "decision_at": ends[rows],
         "due_at": due,
         "known_at": np.where(np.isfinite(y[rows]), known, NAT),
-        "y": pd.Series(y[rows]).map({1.0: 0.0, -1.0: 1.0, 0.0: 2.0}).to_numpy(dtype=np.float64),
+        "y": np.select([y[rows] == side for side in _SIGNAL], list(_SIGNAL.values()), np.nan),
         "settled": settled,
     }
-    table = pd.DataFrame({c: frame[c] for c in DECISION_COLUMNS})
-    return table.assign(**_bar_trades(bars, market, asked, width, ends, rows))
+    columns = {c: frame[c] for c in DECISION_COLUMNS}
+    return columns | _bar_trades(bars, market, asked, width, ends, rows)
 
 
-def _bar_facts(bars: Bars, market: Market, rows: Array) -> dict[str, Any]:
+def _bar_facts(bars: Bars, market: Market, rows: Array) -> Columns:
     time = bars.time[rows]
     day = trading_days(time, market)
     stamps = np.datetime_as_string(time.view("datetime64[ns]"), unit="s", timezone="UTC")
     prices = {c: getattr(bars, c)[rows] for c in ("close", "high", "low")}
     missing = ("p_up", "broke", "r_taken", "r_gross", "entry", "stop", "target")
     return {
-        "symbol": bars.symbol,
+        "symbol": np.full(len(rows), bars.symbol, dtype=object),
         "item": stamps.astype(object),
-        "range": None,
+        "range": np.full(len(rows), None, dtype=object),
         "date": day.astype("datetime64[s]"),
         "day": day.astype(np.int64),
         "side": np.zeros(len(rows), dtype=np.int8),

@@ -10,23 +10,19 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from mlcore.clock import instants
-from mlcore.config import Market
 from mlcore.features.windows import rolling_sum
 from mlcore.samples.asof import asof, gather
 from mlcore.samples.labels import Label
 from mlcore.samples.periods import OLDEST, Bounds, spans
 from mlcore.schema import Bars
-from mlcore.trading.ranges import SIDES
+from mlcore.trading.opening import Ranges
+from mlcore.trading.trades import AMBIGUOUS
 
 __all__ = ["Asked", "Past", "past_facts", "past_ranges"]
 
 Array = np.ndarray[Any, Any]
 Facts = dict[str, Array]
-_BROKE = {text: float(code) for code, text in SIDES.items()}
-_AMBIGUOUS = _BROKE["AMBIGUOUS"]
 _NEVER = int(np.iinfo(np.int64).max)
 
 
@@ -60,21 +56,16 @@ class Past:
         return Past(**{f.name: getattr(self, f.name)[where] for f in fields(self)})
 
 
-def past_ranges(table: pd.DataFrame, market: Market) -> Past:
-    """The valid ranges of an `opening_ranges` table as arrays."""
-    codes = {r.name: i for i, r in enumerate(market.ranges)}
-    valid = np.flatnonzero(table["valid"].to_numpy(dtype=bool))
-    side = table["side"].to_numpy(dtype=object)[valid]
-    name = table["range"].to_numpy(dtype=object)[valid]
-    size = table["high"].to_numpy() - table["low"].to_numpy()
+def past_ranges(found: Ranges) -> Past:
+    """Valid opening ranges as what a later decision may know of them."""
     return Past(
-        code=np.array([codes[n] for n in name], dtype=np.int64),
-        open_at=instants(table["open_at"])[valid],
-        available_at=instants(table["available_at"])[valid],
-        due_at=instants(table["due_at"])[valid],
-        size=size[valid],
-        broke=np.array([_BROKE.get(s, np.nan) for s in side], dtype=np.float64),
-        r=table["r_net"].to_numpy(dtype=np.float64)[valid],
+        code=found.code,
+        open_at=found.open_at,
+        available_at=found.available_at,
+        due_at=found.due_at,
+        size=found.high - found.low,
+        broke=np.where(found.scored, found.trades.side, np.nan),
+        r=found.trades.r_net,
     )
 
 
@@ -147,7 +138,7 @@ def _same_name_facts(bars: Bars, past: Past, asked: Asked, since: Array, lab: La
 
 
 def _sign(broke: Array) -> Array:
-    return np.where(broke == _AMBIGUOUS, 0.0, broke)
+    return np.where(broke == AMBIGUOUS, 0.0, broke)
 
 
 def _latest(due_at: Array, values: Array, at: Array) -> Array:
@@ -161,12 +152,12 @@ def _latest(due_at: Array, values: Array, at: Array) -> Array:
 def _last_answer(due: Past, at: Array, side: Array, lab: Label) -> Array:
     """The label's answer at the last range of this name, and side, that had one and was due."""
     if not lab.sided:
-        told = due.take(due.broke != _AMBIGUOUS)
+        told = due.take(due.broke != AMBIGUOUS)
         classes = np.select([told.broke == 1, told.broke == -1], [0.0, 1.0], 2.0)
         return _latest(told.due_at, classes, at)
     found = np.full(len(at), np.nan)
     for one in (1, -1):
-        mine = due.take(np.isfinite(due.r) & np.isin(due.broke, (one, _AMBIGUOUS)))
+        mine = due.take(np.isfinite(due.r) & np.isin(due.broke, (one, AMBIGUOUS)))
         answer = (mine.r > 0) * 1.0 if lab.task == "classification" else mine.r
         found[side == one] = _latest(mine.due_at, answer, at[side == one])
     return found

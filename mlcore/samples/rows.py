@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +24,7 @@ from mlcore.config import ORB, Market
 from mlcore.features import bar_table, row_table, select, warmup_bars, warmup_days
 from mlcore.features.base import closure
 from mlcore.samples.asof import asof, gather
-from mlcore.samples.decisions import SIGMA_SPAN, decisions
+from mlcore.samples.decisions import SIGMA_SPAN, decision_columns
 from mlcore.samples.facts import (
     Surroundings,
     calendar_facts,
@@ -34,11 +35,12 @@ from mlcore.samples.facts import (
 from mlcore.samples.history import Asked, Past, past_ranges
 from mlcore.samples.labels import Label
 from mlcore.schema import Bars, timeframe_width
-from mlcore.trading.ranges import opening_ranges, range_length
+from mlcore.trading.opening import find_ranges, range_length
 
 __all__ = ["Rows", "late_instants", "rows_at", "rows_in_epochs", "window_bars"]
 
 Array = np.ndarray[Any, Any]
+Columns = dict[str, Array]
 WINDOWS_HELD = 8
 _HOLDING = threading.Lock()
 LONG_AGO = 2**62
@@ -58,20 +60,32 @@ _ANSWERS = (
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a label: `X` float64 (n, f) with columns `names`, and the decisions' `frame`."""
+    """Rows of a label: `X` float64 (n, f) with columns `names`, and what was decided.
+
+    `columns` holds the decisions' columns as arrays of one length, `frame` the same as a frame.
+    """
 
     X: Array
     names: tuple[str, ...]
-    frame: pd.DataFrame
+    columns: Columns
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.X)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The decisions as a frame."""
+        return pd.DataFrame(self.columns)
 
     def take(self, where: Array) -> Rows:
         """The rows at `where` (positions)."""
         if len(where) == len(self) and bool((where == np.arange(len(self))).all()):
             return self
-        return Rows(self.X[where], self.names, self.frame.take(where).reset_index(drop=True))
+        return Rows(self.X[where], self.names, _take(self.columns, where))
+
+
+def _take(columns: Columns, where: Array) -> Columns:
+    return {name: values[where] for name, values in columns.items()}
 
 
 def window_bars(lab: Label, features: Sequence[str], market: Market, timeframe: str) -> int:
@@ -131,7 +145,7 @@ def rows_at(
     orb = lab.orb(settings_orb or ORB())
     instants = late_instants(bars)
     rows = rows_in_epochs(bars.known_at, bars, market, lab, tuple(features), orb, at, instants)
-    return rows if at is None else rows.take(_open_at(rows.frame, at))
+    return rows if at is None else rows.take(_open_at(rows.columns, at))
 
 
 def late_instants(bars: Bars) -> Array:
@@ -150,7 +164,7 @@ def rows_in_epochs(
     """Rows of each stretch between two `instants`, of the bars as known in it; answers latest."""
     if not len(instants):
         return _rows(latest, market, lab, names, orb, at, None)
-    answers = decisions(latest, market, lab, orb=orb, now=at)
+    answers = decision_columns(latest, market, lab, orb=orb, now=at)
     window = window_bars(lab, names, market, latest.timeframe)
     parts = []
     edges = [-LONG_AGO, *instants.tolist(), int(np.iinfo(np.int64).max)]
@@ -159,33 +173,33 @@ def rows_in_epochs(
         first = int(np.searchsorted(part.time, begin)) - window - 1
         part = part.take(slice(max(0, first), None))
         parts.append(_within(_rows(part, market, lab, names, orb, at, begin), begin, end))
-    frame = pd.concat([p.frame for p in parts], ignore_index=True)
-    return Rows(np.concatenate([p.X for p in parts]), names, _answered(frame, answers))
+    columns = {c: np.concatenate([p.columns[c] for p in parts]) for c in parts[0].columns}
+    return Rows(np.concatenate([p.X for p in parts]), names, _answered(columns, answers))
 
 
 def _within(rows: Rows, begin: int, end: int) -> Rows:
-    at = rows.frame["decision_at"].to_numpy()
+    at = rows.columns["decision_at"]
     return rows.take(np.flatnonzero((at >= begin) & (at < end)))
 
 
-def _answered(frame: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with the answers of the same item and side; NaN where there is none any more."""
-    keys = ["item", "side"]
-    mine, theirs = pd.MultiIndex.from_frame(frame[keys]), pd.MultiIndex.from_frame(answers[keys])
+def _answered(columns: Columns, answers: Columns) -> Columns:
+    """`columns` with the answers of the same item and side; NaN where there is none any more."""
+    mine, theirs = (pd.MultiIndex.from_arrays([c["item"], c["side"]]) for c in (columns, answers))
     found = theirs.get_indexer(mine)
     kept = found >= 0
-    for column in (c for c in _ANSWERS if c in frame):
-        values = frame[column].to_numpy(copy=True)
-        values[kept] = answers[column].to_numpy()[found[kept]]
+    answered = dict(columns)
+    for column in (c for c in _ANSWERS if c in columns):
+        values = columns[column].copy()
+        values[kept] = answers[column][found[kept]]
         if column in ("y", "r_taken", "r_gross", "broke"):
             values[~kept] = np.nan
-        frame[column] = values
-    return frame
+        answered[column] = values
+    return answered
 
 
-def _open_at(frame: pd.DataFrame, at: int) -> Array:
+def _open_at(columns: Columns, at: int) -> Array:
     """Positions of the decisions that are open at an instant, and of the latest."""
-    decided, due = (frame[c].to_numpy() for c in ("decision_at", "due_at"))
+    decided, due = columns["decision_at"], columns["due_at"]
     latest = decided == (decided.max() if len(decided) else at)
     return np.flatnonzero((decided <= at) & ((due > at) | latest))
 
@@ -198,19 +212,19 @@ def _rows(
     since = begin - DAY if begin is not None else None
     if at is not None and len(bars):
         since = max(_since(bars, lab, at), since or 0)
-    frame = decisions(bars, market, lab, orb=orb, now=at, since=since)
-    if at is not None and begin is None and lab.of_ranges:
-        frame = frame.take(_open_at(frame, at)).reset_index(drop=True)
-    if not len(frame):
-        return Rows(np.empty((0, len(names))), names, _told(frame, {}, market))
+    live = at is not None and begin is None
+    columns = decision_columns(bars, market, lab, orb=orb, now=at, since=since, live=live)
+    count = len(columns["decision_at"])
+    if not count:
+        return Rows(np.empty((0, len(names))), names, _told(columns, {}, market))
     bars = _in_order(bars)
-    index = asof(bars.available_at, frame["decision_at"].to_numpy())
+    index = asof(bars.available_at, columns["decision_at"])
     facts = _bar_values(bars, names, index)
     if lab.of_ranges:
-        facts |= _range_values(bars, market, lab, orb, at, frame)
+        facts |= _range_values(bars, market, lab, orb, at, columns)
     else:
-        facts |= _signal_values(bars, market, frame, index)
-    return Rows(row_table(names, facts, len(frame)), names, _told(frame, facts, market))
+        facts |= _signal_values(bars, market, columns, index)
+    return Rows(row_table(names, facts, count), names, _told(columns, facts, market))
 
 
 def _since(bars: Bars, lab: Label, at: int) -> int:
@@ -225,7 +239,7 @@ def _since(bars: Bars, lab: Label, at: int) -> int:
     return newest - 2 * span.length * width - 6 * DAY
 
 
-def _bar_values(bars: Bars, names: tuple[str, ...], index: Array) -> dict[str, Array]:
+def _bar_values(bars: Bars, names: tuple[str, ...], index: Array) -> Columns:
     """The bar features that `names` and their inputs need, at the bars `index`."""
     wanted = tuple(f.name for f in closure(names) if f.scope == "bar")
     first = max(0, int(index.min()) - 2 * warmup_bars(wanted) - 64) if len(index) else 0
@@ -243,19 +257,18 @@ def _in_order(bars: Bars) -> Bars:
 
 
 def _range_values(
-    bars: Bars, market: Market, lab: Label, orb: ORB, at: int | None, frame: pd.DataFrame
-) -> dict[str, Array]:
+    bars: Bars, market: Market, lab: Label, orb: ORB, at: int | None, columns: Columns
+) -> Columns:
     around, past = _closed(bars, market, orb) if at is None else _held(bars, market, orb)
-    columns = {c: frame[c].to_numpy() for c in ("decision_at", "side", "high", "low", "close")}
-    opened = columns["decision_at"] - range_length(bars, orb)
-    code = frame["range_id"].to_numpy() % RANGES
-    asked = Asked(code=code, open_at=opened, **columns)
+    own = {c: columns[c] for c in ("decision_at", "side", "high", "low", "close")}
+    opened = own["decision_at"] - range_length(bars, orb)
+    asked = Asked(code=columns["range_id"] % RANGES, open_at=opened, **own)
     return range_facts(bars, market, around, past, asked, lab)
 
 
 def _closed(bars: Bars, market: Market, orb: ORB) -> tuple[Surroundings, Past]:
     """What lies behind every row of the bars, whichever decision asks."""
-    return surroundings(bars, market), past_ranges(opening_ranges(bars, market, orb), market)
+    return surroundings(bars, market), past_ranges(find_ranges(bars, market, orb, only="valid"))
 
 
 def _held(bars: Bars, market: Market, orb: ORB) -> tuple[Surroundings, Past]:
@@ -271,23 +284,20 @@ def _held(bars: Bars, market: Market, orb: ORB) -> tuple[Surroundings, Past]:
     return found[1]
 
 
-def _signal_values(
-    bars: Bars, market: Market, frame: pd.DataFrame, index: Array
-) -> dict[str, Array]:
-    decided, due, y = (frame[c].to_numpy() for c in ("decision_at", "due_at", "y"))
+def _signal_values(bars: Bars, market: Market, columns: Columns, index: Array) -> Columns:
+    decided, due, y = (columns[c] for c in ("decision_at", "due_at", "y"))
     told = np.flatnonzero(np.isfinite(y))
     last = gather(y[told], asof(due[told], decided))
     trend = _bar_values(bars, ("macro_trend_200",), index)["macro_trend_200"]
     return calendar_facts(decided, market) | {"last_y": last, "trend": trend}
 
 
-def _told(frame: pd.DataFrame, facts: dict[str, Array], market: Market) -> pd.DataFrame:
-    """The frame with session, regime, and the last answer that was known."""
-    decided = frame["decision_at"].to_numpy(dtype=np.int64)
-    none = np.full(len(frame), np.nan)
+def _told(columns: Columns, facts: Columns, market: Market) -> Columns:
+    """The columns with session, regime, and the last answer that was known."""
+    decided = columns["decision_at"]
+    none = np.full(len(decided), np.nan)
     trend = facts.get("trend", none)
     kinds = [trend > TRENDING, trend < -TRENDING, np.isnan(trend)]
     regime = np.select(kinds, ["BULL", "BEAR", "unknown"], "SIDEWAYS").astype(object)
-    return frame.assign(
-        session=session_at(decided, market), regime=regime, last_y=facts.get("last_y", none)
-    )
+    session = session_at(decided, market)
+    return columns | {"session": session, "regime": regime, "last_y": facts.get("last_y", none)}

@@ -272,8 +272,8 @@ def break_instants(bars: Bars, found: Ranges) -> Array:
     return np.where(found.scored, np.where(index >= 0, times + bars.width, found.due_at), NAT)
 
 
-def side_outcomes(broke: Array, result: Array, scored: Array, side: int) -> Array:
-    """R of having taken `side` (+1, −1); `broke` holds side codes, `result` R of the first break.
+def side_outcomes(broke: Array, result: Array, scored: Array, side: int | Array) -> Array:
+    """R of having taken `side` (+1, −1); `broke` holds side codes, `result` the first break's R.
 
     The trade's R where that side broke first, the loss where the break was ambiguous, 0 where
     the other side or none did or the break left no trade; NaN where not `scored`.
