@@ -156,7 +156,8 @@ class WalkForward:
         while first < calendar.days:
             starts.append(first)
             first = calendar.forward(first, *self._size(2))
-        shortest = min(s - self.embargo - self._first(calendar, s) for s in starts)
+        rolled = starts[:1] if self.expand else starts
+        shortest = min(s - self.embargo - self._first(calendar, s) for s in rolled)
         if shortest < LEAST_DAYS:
             raise TooFewBars(
                 f"A model is trained on at least {LEAST_DAYS} trading days – {self.train} "
