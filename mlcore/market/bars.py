@@ -30,6 +30,7 @@ __all__ = ["BarStore", "ImportReport"]
 Array = np.ndarray[Any, Any]
 _COLUMNS = "epoch_ns(time), open, high, low, close, volume, epoch_ns(available_at), revision"
 Key = tuple[str, str]
+_Ready = tuple[int, Plan, Any]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ class BarStore:
                 "choose another source.",
                 code="E_BARS_EMPTY",
             )
-        values = {c: getattr(bars.checked(), c) for c in (*PRICE_COLUMNS, "volume")}
+        if not bool(np.all(bars.time[1:] > bars.time[:-1])):
+            bars.checked()  # says so in its own words
+        values = {c: getattr(bars, c) for c in (*PRICE_COLUMNS, "volume")}
         fault = first_fault(values, negative_prices=market.negative_prices)
         if fault:
             at = pd.Timestamp(int(bars.time[fault.row]), tz="UTC").isoformat()
@@ -135,28 +138,29 @@ class BarStore:
             notes=notes,
         )  # fmt: skip
 
-    def _planned(self, bars: Bars, imported_at: int) -> tuple[int, Plan]:
-        """The lake's snapshot, and what `bars` change in it; made outside the lock."""
+    def _planned(self, bars: Bars, imported_at: int) -> _Ready:
+        """The lake's snapshot, what `bars` change in it, and the rows; made outside the lock."""
         snapshot = self._lake.snapshot()
         key = (bars.symbol, bars.timeframe)
         span = {"time >=": int(bars.time[0]), "time <=": int(bars.time[-1])}
         stored = self._fetch(key, span, None) if self._holdings.find(*key) else Stored.empty()
-        return snapshot, plan_changes(bars, stored, imported_at)
+        plan = plan_changes(bars, stored, imported_at)
+        return snapshot, plan, plan.table
 
     def _write(
         self,
         cursor: duckdb.DuckDBPyConnection,
         bars: Bars,
         imported_at: int,
-        ready: tuple[int, Plan],
+        ready: _Ready,
         row: dict[str, Any],
     ) -> Plan:
-        snapshot, plan = ready
+        snapshot, plan, table = ready
         if self._lake.snapshot() != snapshot:  # somebody wrote in between: look again
-            plan = self._planned(bars, imported_at)[1]
+            _, plan, table = self._planned(bars, imported_at)
         if not plan.changes:
             return plan
-        cursor.register("fresh", plan.table())
+        cursor.register("fresh", table)
         try:
             cursor.execute(
                 "INSERT INTO lake.bars SELECT ?, ?, * FROM fresh", [bars.symbol, bars.timeframe]

@@ -77,6 +77,7 @@ class Plan:
         """Whether there is anything to write."""
         return bool(self.added or self.revised)
 
+    @property
     def table(self) -> Any:
         """The rows as an Arrow table in the order of the lake's columns after the timeframe."""
         import pyarrow as pa

@@ -66,7 +66,8 @@ class Lake:
     data_dir
         The home's `data/`; `catalog.sqlite`, `lake/` and `hub.sqlite` are made in it when missing.
     threads
-        Threads DuckDB may use.
+        Threads DuckDB may use. One: writing one file in order gains nothing from a second, which
+        doubled the work on busy cores, and the hub's other processes want them.
     lock_seconds
         How long a write waits for another writer before it gives up.
 
@@ -78,7 +79,7 @@ class Lake:
         Locked (E_STORE_LOCKED), full (E_STORE_FULL), a missing extension (E_STORE_EXTENSION).
     """
 
-    def __init__(self, data_dir: Path | str, *, threads: int = 2, lock_seconds: float = 60) -> None:
+    def __init__(self, data_dir: Path | str, *, threads: int = 1, lock_seconds: float = 60) -> None:
         self.data = Path(data_dir)
         self.folder = self.data / "lake"
         self._threads, self._lock_seconds = threads, lock_seconds

@@ -280,7 +280,7 @@ def test_an_unknown_symbol_is_answered_with_the_nearest(store):
         ("close", 500.0, "E_BARS_OUTSIDE", "A bar's close lies between its low and its high"),
         ("open", 0.5, "E_BARS_OUTSIDE", "A bar's open lies between its low and its high"),
         ("low", -1.0, "E_BARS_NEGATIVE", "Prices are above zero"),
-        ("close", np.nan, "E_BARS_PRICE", "Prices are finite numbers"),
+        ("close", np.nan, "E_BARS_PRICE", "Every bar has a finite close – BTC-USD 5m at "),
         ("volume", -2.0, "E_BARS_VOLUME", "A volume is zero or more"),
     ],
 )
@@ -292,6 +292,11 @@ def test_one_unsound_bar_refuses_all(store, column, value, code, text):
         add(store, replace(bars, **{column: broken}))
     assert caught.value.code == code
     assert len(store.symbols()) == 0
+
+
+def test_bars_out_of_order_are_refused(store):
+    with pytest.raises(BarsError, match="Bars are sorted by time without repeats"):
+        add(store, make().take(slice(None, None, -1)))
 
 
 def test_negative_prices_pass_where_the_market_has_them(home, monkeypatch):

@@ -149,10 +149,15 @@ def _volume(tried: list[Array], names: list[str], rows: int) -> tuple[Array, str
     """The first volume with anything but zeros; NaN where a file has none."""
     if not tried:
         return np.full(rows, np.nan), ""
-    busy = next((i for i, v in enumerate(tried) if bool((np.nan_to_num(v) != 0).any())), None)
+    busy = next((i for i, v in enumerate(tried) if _is_busy(v)), None)
     if busy is None:
         return tried[0], f"{names[0]} is 0 in every row"
     return tried[busy], f"{names[0]} is 0, volume is {names[busy]}" if busy else ""
+
+
+def _is_busy(volume: Array) -> bool:
+    """Whether it holds anything but zeros and missing values."""
+    return bool(np.count_nonzero(volume) > np.count_nonzero(np.isnan(volume)))
 
 
 def _refuse_several(table: RawTable, roles: Roles) -> None:

@@ -35,7 +35,8 @@ class RawTable:
     """Columns by position of one file.
 
     `names` are the file's own ("" where it has none), `types` DuckDB's, `first_row` the number a
-    reader would give the first row of data, `source` what stands after FROM, with {typed} columns.
+    reader would give the first row of data, `source` what stands after FROM, for text
+    as far as the options that are the same for every reading.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -66,25 +67,36 @@ class RawTable:
         """
         parts = [f"{sql} AS {name}" for name, sql in expressions.items()]
         parts += [f"CAST(c{i} AS DOUBLE) AS {name}" for name, i in numbers.items()]
-        source = self._from(tuple(numbers.values()))
+        typed = tuple(numbers.values())
         try:
-            table = self._run(f"SELECT {', '.join(parts)} FROM {source}")  # noqa: S608
+            return self._arrays(parts, self._from(typed, missing=("",)))
+        except duckdb.ConversionException:
+            pass  # words for a missing value cost a sixth of the time: looked for when needed
+        try:
+            return self._arrays(parts, self._from(typed))
         except duckdb.ConversionException as error:
             raise self._unreadable(numbers) from error
-        found = {name: table.column(name).to_numpy() for name in table.column_names}
-        return {k: v if v.flags.writeable else v.copy() for k, v in found.items()}
+
+    def _arrays(self, parts: list[str], source: str) -> dict[str, Array]:
+        try:
+            sql = f"SELECT {', '.join(parts)} FROM {source}"  # noqa: S608
+            found = self.connection.execute(sql).fetchnumpy()
+        except duckdb.InvalidInputException as error:
+            raise _ragged(self.path, str(error)) from error
+        return {k: np.ma.filled(v, np.nan) for k, v in found.items()}
 
     def extremes(self, sql: str) -> tuple[Any, ...]:
         """One row of aggregates over the file's text columns."""
         table = self._run(f"SELECT {sql} FROM {self._from(())}")  # noqa: S608
         return tuple(column[0].as_py() for column in table.columns)
 
-    def _from(self, numbers: tuple[int, ...]) -> str:
+    def _from(self, numbers: tuple[int, ...], missing: tuple[str, ...] = _MISSING) -> str:
         if not self.delimiter:
             return self.source
         kinds = ("DOUBLE" if i in numbers else "VARCHAR" for i in range(len(self.names)))
         columns = ", ".join(f"'c{i}': '{kind}'" for i, kind in enumerate(kinds))
-        return self.source.replace("@columns", "{" + columns + "}")
+        words = ", ".join(f"'{word}'" for word in missing)
+        return f"{self.source}, nullstr=[{words}], columns={{{columns}}})"
 
     def _run(self, sql: str) -> Any:
         try:
@@ -167,10 +179,9 @@ def _open_text(connection: duckdb.DuckDBPyConnection, path: Path) -> RawTable:
     first = next(csv.reader(lines[:1], delimiter=delimiter))
     has_header = any(_word(field) in _WORDS for field in first)
     names = tuple(first) if has_header else ("",) * len(first)
-    missing = ", ".join(f"'{text}'" for text in _MISSING)
     source = (
         f"read_csv({_quoted(path)}, auto_detect=false, header=false, skip={int(has_header)}, "
-        f"delim='{delimiter}', quote='\"', escape='\"', nullstr=[{missing}], columns=@columns)"
+        f"delim='{delimiter}', quote='\"', escape='\"'"
     )
     return RawTable(
         connection, path, _text_format(delimiter), names, ("VARCHAR",) * len(names),
