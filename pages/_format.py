@@ -130,12 +130,15 @@ _CAPITALS: Final = {"utc": "UTC", "nse": "NSE", "rth": "RTH"}
 
 
 def range_title(name: str) -> str:
-    """A range's or session's name as people write it.
+    """A range's or session's name as people write it; a range in Asia opens by Tokyo's clock.
 
-    >>> range_title("new_york_0930"), range_title("utc_0000"), range_title("london")
-    ('New York 09:30', 'UTC 00:00', 'London')
+    >>> range_title("new_york_0930"), range_title("utc_0000"), range_title("asia_0900")
+    ('New York 09:30', 'UTC 00:00', 'Tokyo 09:00')
+    >>> range_title("asia")
+    'Asia'
     """
     *words, last = name.split("_")
     if last.isdigit() and len(last) == 4 and words:
         last = f"{last[:2]}:{last[2:]}"
+        words = ["tokyo" if word == "asia" else word for word in words]
     return " ".join(_CAPITALS.get(word, word[:1].upper() + word[1:]) for word in [*words, last])
