@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ __all__ = ["Lake"]
 
 T = TypeVar("T")
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
+_OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _FULL = ("No space left", "disk is full", "database or disk is full")
 
 
@@ -43,6 +44,21 @@ def _extension(name: str) -> Path:
         ) from error
     binary = f"{name}.duckdb_extension"
     return Path(str(root)) / "extensions" / f"v{duckdb.__version__}" / binary
+
+
+@lru_cache(maxsize=8)
+def _prove_signed(binary: Path, stat: tuple[int, int, int]) -> None:
+    """Let DuckDB check an extension's signature: once a process and state of the file (0.13 s)."""
+    with duckdb.connect(config=dict(_OFFLINE)) as connection:
+        connection.execute(f"LOAD {_quoted(binary)}")
+
+
+def _signed(name: str) -> Path:
+    binary = _extension(name)
+    if binary.is_file():
+        stat = binary.stat()
+        _prove_signed(binary, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return binary
 
 
 def _quoted(path: Path) -> str:
@@ -114,16 +130,15 @@ class Lake:
             return connection
 
     def _attach(self) -> duckdb.DuckDBPyConnection:
-        config: dict[str, Any] = {
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
+        config = dict(_OFFLINE) | {
+            "allow_unsigned_extensions": True,  # the two that are loaded were proved signed
             "threads": self._threads,
             "temp_directory": str(self.data / "temp"),
         }
         connection = duckdb.connect(config=config)
         try:
             for name in _EXTENSIONS:
-                connection.execute(f"LOAD {_quoted(_extension(name))}")
+                connection.execute(f"LOAD {_quoted(_signed(name))}")
             catalog = str(self._catalog.path).replace("'", "''")
             connection.execute(
                 f"ATTACH 'ducklake:sqlite:{catalog}' AS lake (DATA_PATH "

@@ -310,6 +310,20 @@ def test_a_missing_extension_names_the_cure(tmp_path, monkeypatch):
     )
 
 
+def test_an_extension_that_is_not_signed_is_not_loaded(tmp_path, monkeypatch):
+    from mlcore.store.lake import _extension
+
+    forged = tmp_path / "ducklake.duckdb_extension"
+    raw = bytearray(_extension("ducklake").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    forged.write_bytes(raw)
+    monkeypatch.setattr("mlcore.store.lake._extension", lambda name: forged)
+    monkeypatch.setattr("mlcore.store.lake._EXTENSIONS", ("ducklake",))
+    with pytest.raises(StoreError, match="signature") as caught:
+        Lake(tmp_path / "data").snapshot()
+    assert caught.value.code == "E_STORE_LAKE"
+
+
 def test_duckdb_never_fetches_an_extension(lake):
     sql = "SELECT name, value FROM duckdb_settings() WHERE name LIKE 'auto%known_extensions'"
     values = dict(lake.cursor().execute(sql).fetchall())

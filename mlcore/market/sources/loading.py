@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,13 +84,16 @@ def load(
     """
     check_symbol(symbol)
     belongs, notes = _market(symbol, market, settings)
-    reading = read_rows(open_files(paths := expand(path), columns))
+    paths = expand(path)
+    with ThreadPoolExecutor(1) as beside:  # neither hashing nor DuckDB holds the interpreter
+        digest = beside.submit(combined_sha256, paths)
+        reading = read_rows(open_files(paths, columns))
     at_end, found = _side(reading, stamp), find_timeframe(reading.stamp, timeframe)
     start, end, said = _place(reading, found, timezone, belongs, at_end=at_end)
     _refuse_unsound(reading, belongs)
     bars, left_out = _sorted(reading, symbol, found, start, end)
     daily = timeframe_width(found) >= DAY
-    return bars, combined_sha256(paths), (
+    return bars, digest.result(), (
         *(notes if daily else ()), *reading.notes, *said, *left_out
     )  # fmt: skip
 
