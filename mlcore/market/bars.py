@@ -258,6 +258,10 @@ class BarStore:
         """
         return self._holdings.market_of(symbol)
 
+    def market_name(self, symbol: str) -> str | None:
+        """The name of the market `symbol` belongs to; None as long as nothing says so."""
+        return self._holdings.market_name(symbol)
+
     def set_market(self, symbol: str, market: str, *, at: int = 0) -> None:
         """Let `symbol` belong to `market` from now on (`at`, int64 ns)."""
         self._holdings.assign(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlcore.market.bars import ImportReport
@@ -20,13 +21,15 @@ def ingest(
     """Files of one symbol into the lake, all or nothing; the same files twice change nothing."""
     bars, sha256, notes = load(
         paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp,
-        columns=columns, market=market, settings=home.settings,
+        columns=columns, market=market or home.store.market_name(symbol),
+        settings=home.settings,
     )  # fmt: skip
     options = {
         "timezone": timezone, "stamp": stamp, "market": market,
         "columns": dict(columns or {}), "notes": list(notes),
     }  # fmt: skip
     source = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
-    return home.store.append(
+    report = home.store.append(
         bars, source=source, sha256=sha256, imported_at=home.now(), options=options
     )
+    return replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))

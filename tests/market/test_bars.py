@@ -228,7 +228,9 @@ def test_a_market_is_suggested_by_name(symbol, market, home):
 
 
 def test_a_suggested_market_is_said_and_a_chosen_one_stays(store, open_store):
+    assert store.market_name("XAUUSD") is None
     report = add(store, make(symbol="XAUUSD"))
+    assert store.market_name("XAUUSD") == "gold"
     assert report.notes == ("market gold, by the symbol's name; --market names another",)
     assert store.market_of("XAUUSD").name == "gold"
     store.set_market("XAUUSD", "crypto")
