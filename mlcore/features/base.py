@@ -35,6 +35,7 @@ __all__ = [
     "feature",
     "feature_set",
     "feature_sets",
+    "reading",
     "row_table",
     "select",
     "term",
@@ -46,6 +47,7 @@ Array = NDArray[np.float64]
 Scope = Literal["bar", "row"]
 Function = Callable[..., Any]
 BAR_INPUTS = ("time", "open", "high", "low", "close", "volume")
+_FEW = 4096
 
 
 @dataclass(frozen=True)
@@ -237,12 +239,25 @@ def _closure(names: tuple[str, ...]) -> tuple[Feature, ...]:
 
 def warmup_bars(names: Iterable[str]) -> int:
     """The longest warm-up among these features and what they read, in bars."""
-    return max((f.warmup_bars for f in closure(names)), default=0)
+    return _warmups(tuple(names))[0]
 
 
 def warmup_days(names: Iterable[str]) -> int:
     """The most closed trading days any of these features, or what they read, needs."""
-    return max((f.warmup_days for f in closure(names)), default=0)
+    return _warmups(tuple(names))[1]
+
+
+@lru_cache(maxsize=256)
+def _warmups(names: tuple[str, ...]) -> tuple[int, int]:
+    found = closure(names)
+    longest = max((f.warmup_bars for f in found), default=0)
+    return longest, max((f.warmup_days for f in found), default=0)
+
+
+@lru_cache(maxsize=256)
+def reading(names: tuple[str, ...], fact: str) -> tuple[bool, ...]:
+    """Which of these features read `fact`, themselves or through another feature."""
+    return tuple(any(fact in f.inputs for f in closure((one,))) for one in names)
 
 
 def _ask(name: str, memo: dict[str, Any], needed_by: str) -> Any:
@@ -265,15 +280,20 @@ def _source(name: str, memo: dict[str, Any], needed_by: str) -> tuple[Function, 
     )
 
 
-def _without_infinity(column: Array) -> None:
-    infinite = np.isinf(column)
+def _without_infinity(columns: Array) -> None:
+    infinite = np.isinf(columns)
     if infinite.any():
-        column[infinite] = np.nan
+        columns[infinite] = np.nan
 
 
 def _as_table(columns: Array) -> Array:
-    """(n, f) from (f, n); rows are contiguous where they are few."""
-    return np.ascontiguousarray(columns.T) if columns.shape[1] <= 4096 else columns.T
+    """(n, f) from (f, n), never infinite; rows are contiguous where they are few."""
+    if columns.shape[1] <= _FEW:
+        _without_infinity(columns)
+        return np.ascontiguousarray(columns.T)
+    for column in columns:
+        _without_infinity(column)
+    return columns.T
 
 
 def bar_table(names: Sequence[str], bars: Bars, at: Any = None) -> Array:
@@ -301,6 +321,7 @@ def bar_table(names: Sequence[str], bars: Bars, at: Any = None) -> Array:
     """
     index = None if at is None else np.asarray(at, dtype=np.int64)
     columns: Array = np.full((len(names), len(bars) if index is None else len(index)), np.nan)
+    least = 0 if index is None else int(index.min(initial=len(bars)))
     memo: dict[str, Any] = {c: getattr(bars, c) for c in BAR_INPUTS}
     for column, one in zip(columns, select(names), strict=True):
         if len(bars) <= one.warmup_bars:
@@ -308,10 +329,11 @@ def bar_table(names: Sequence[str], bars: Bars, at: Any = None) -> Array:
         values = one.fn(*[_ask(i, memo, one.name) for i in one.inputs])
         if index is None:
             column[one.warmup_bars :] = values[one.warmup_bars :]
+        elif least >= one.warmup_bars:
+            column[:] = values[index]
         else:
             ready = index >= one.warmup_bars
             column[ready] = values[index[ready]]
-        _without_infinity(column)
     return _as_table(columns)
 
 
@@ -331,6 +353,5 @@ def row_table(names: Sequence[str], facts: Mapping[str, Any], rows: int) -> Arra
     columns: Array = np.empty((len(names), rows))
     memo = dict(facts)
     for column, one in zip(columns, select(names), strict=True):
-        column[:] = memo[one.name] if one.name in memo else _ask(one.name, memo, one.name)
-        _without_infinity(column)
+        column[:] = _ask(one.name, memo, one.name)
     return _as_table(columns)

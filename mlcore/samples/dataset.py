@@ -105,7 +105,7 @@ def build_dataset(
         return store.read(symbol, timeframe, known_at=known_at, snapshot=pinned)
 
     instants = np.union1d(store.revision_instants(symbol, timeframe), late_instants(latest))
-    rows = rows_in_epochs(read, latest, market, lab, names, orb, None, instants)
+    rows = rows_in_epochs(read, latest, market, lab, names, orb, instants)
     rows = rows.take(np.flatnonzero(rows.frame["settled"].to_numpy(dtype=bool)))
     if not len(rows):
         raise TooFewBars(

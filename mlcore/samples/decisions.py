@@ -36,7 +36,14 @@ from mlcore.trading.opening import (
 from mlcore.trading.ranges import mechanical_up, offers
 from mlcore.trading.trades import AMBIGUOUS, DOWN, NONE, UP, barrier_trades, cost_in_r
 
-__all__ = ["DECISION_COLUMNS", "SIGMA_SPAN", "decision_columns", "decisions", "ewma_sigma"]
+__all__ = [
+    "DECISION_COLUMNS",
+    "SIGMA_SPAN",
+    "decision_columns",
+    "decisions",
+    "ewma_sigma",
+    "range_columns",
+]
 
 Array = np.ndarray[Any, Any]
 Columns = dict[str, Array]
@@ -97,26 +104,19 @@ def decision_columns(
     orb: ORB | None = None,
     now: int | None = None,
     since: int | None = None,
-    live: bool = False,
 ) -> Columns:
-    """The columns of `decisions` as arrays of one length; there for parameters and errors.
-
-    Parameters
-    ----------
-    live
-        Of ranges, only those open at `now`, and the latest.
-    """
+    """The columns of `decisions` as arrays of one length; there for parameters and errors."""
     if not lab.of_ranges:
         return _bar_decisions(bars, market, lab, now, since)
     if now is not None:
         bars = bars.known_at(now)
-    only = "open" if live else "valid"
     rules = lab.orb(orb or ORB())
-    found = find_ranges(bars, market, rules, now=now, since=since, only=only)
-    return _range_decisions(bars, market, lab, rules, found)
+    found = find_ranges(bars, market, rules, now=now, since=since, only="valid")
+    return range_columns(bars, market, lab, rules, found)
 
 
-def _range_decisions(bars: Bars, market: Market, lab: Label, orb: ORB, found: Ranges) -> Columns:
+def range_columns(bars: Bars, market: Market, lab: Label, orb: ORB, found: Ranges) -> Columns:
+    """The decision columns of a label about valid ranges found in `bars`, by the rules `orb`."""
     sides = (1, -1) if lab.sided else (0,)
     side = np.tile(np.array(sides, dtype=np.int8), len(found))
     row = np.repeat(np.arange(len(found)), len(sides))

@@ -17,7 +17,6 @@ from mlcore.features.windows import lag, ratio, rolling_sum
 from mlcore.market.sessions import local_walls
 from mlcore.samples.asof import asof, gather
 from mlcore.samples.history import Asked, Past, past_facts
-from mlcore.samples.labels import Label
 from mlcore.samples.periods import (
     PRE,
     Bounds,
@@ -30,7 +29,14 @@ from mlcore.samples.periods import (
 )
 from mlcore.schema import Bars
 
-__all__ = ["Surroundings", "calendar_facts", "range_facts", "session_at", "surroundings"]
+__all__ = [
+    "Surroundings",
+    "calendar_facts",
+    "range_facts",
+    "session_at",
+    "surroundings",
+    "trend_at",
+]
 
 Array = np.ndarray[Any, Any]
 Facts = dict[str, Array]
@@ -65,9 +71,9 @@ def surroundings(bars: Bars, market: Market) -> Surroundings:
 
 
 def range_facts(
-    bars: Bars, market: Market, around: Surroundings, past: Past, asked: Asked, lab: Label
+    bars: Bars, market: Market, around: Surroundings, past: Past, asked: Asked
 ) -> Facts:
-    """Every fact a row feature of an opening range may read, with `last_y` and `trend`.
+    """Every fact a row feature of an opening range may read but its side, and `trend`.
 
     Parameters
     ----------
@@ -76,20 +82,24 @@ def range_facts(
     around, past
         Closed periods and valid ranges of these bars.
     asked
-        The rows.
+        The ranges.
     """
     first = np.searchsorted(bars.time, asked.open_at)
     stop = np.searchsorted(bars.time, asked.decision_at)
     at = asked.decision_at
-    facts: Facts = {"side": asked.side.astype(np.float64)}
-    facts |= _own_facts(bars, market, asked, first, stop)
+    facts = _own_facts(bars, market, asked, first, stop)
     for name, periods in around.named.items():
         facts |= periods.facts(name, at)
     facts |= _last_session(around.sessions, at)
     facts |= _last_day(around, at)
     facts |= _today_facts(bars, around.day_bounds, asked, stop)
-    facts |= past_facts(bars, around.day_bounds, past, asked, lab)
+    facts |= past_facts(bars, around.day_bounds, past, asked)
     return facts | calendar_facts(at, market)
+
+
+def trend_at(around: Surroundings, at: Array) -> Array:
+    """The days' trend at each instant, as `range_facts` tells it."""
+    return gather(around.day_values["trend"], around.days.last(at))
 
 
 def _own_facts(bars: Bars, market: Market, asked: Asked, first: Array, stop: Array) -> Facts:

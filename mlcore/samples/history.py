@@ -6,7 +6,9 @@ from the log. Sizes and volumes are known when the range closes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,9 @@ from mlcore.samples.labels import Label
 from mlcore.samples.periods import OLDEST, Bounds, spans
 from mlcore.schema import Bars
 from mlcore.trading.opening import Ranges
-from mlcore.trading.trades import AMBIGUOUS
+from mlcore.trading.trades import AMBIGUOUS, DOWN, UP
 
-__all__ = ["Asked", "Past", "past_facts", "past_ranges"]
+__all__ = ["Asked", "Due", "Past", "SameName", "last_answers", "past_facts", "past_ranges"]
 
 Array = np.ndarray[Any, Any]
 Facts = dict[str, Array]
@@ -28,49 +30,93 @@ _NEVER = int(np.iinfo(np.int64).max)
 
 @dataclass(frozen=True)
 class Asked:
-    """The ranges decided about, one value a row: which, when, and its levels."""
+    """The ranges decided about, one value each: which, when, and its levels."""
 
     code: Array
     open_at: Array
     decision_at: Array
-    side: Array
     high: Array
     low: Array
     close: Array
 
 
 @dataclass(frozen=True)
-class Past:
-    """Valid ranges of the data by opening; `broke` and `r` are NaN until their window is over."""
+class Due:
+    """Ranges whose window is over, by `due_at`: the first break's side, and its R or NaN."""
 
-    code: Array
-    open_at: Array
-    available_at: Array
     due_at: Array
-    size: Array
     broke: Array
     r: Array
 
-    def take(self, where: Array) -> Past:
-        """The ranges at `where`."""
-        return Past(**{f.name: getattr(self, f.name)[where] for f in fields(self)})
+    @cached_property
+    def total(self) -> Array:
+        """`total[i]` is the sum of the first i of `r`."""
+        return np.concatenate([[0.0], np.cumsum(self.r)])
+
+    @cached_property
+    def traded(self) -> Due:
+        """Those that had a trade, or lost one to an ambiguous bar."""
+        return self.where(np.isfinite(self.r))
+
+    def where(self, kept: Array) -> Due:
+        """Those that are kept."""
+        return Due(self.due_at[kept], self.broke[kept], self.r[kept])
 
 
-def past_ranges(found: Ranges) -> Past:
-    """Valid opening ranges as what a later decision may know of them."""
-    return Past(
-        code=found.code,
-        open_at=found.open_at,
-        available_at=found.available_at,
-        due_at=found.due_at,
-        size=found.high - found.low,
-        broke=np.where(found.scored, found.trades.side, np.nan),
-        r=found.trades.r_net,
+@dataclass(frozen=True)
+class SameName:
+    """Earlier ranges of one name: sizes by when they closed, outcomes by when they were due."""
+
+    closed_at: Array
+    size: Array
+    volume: Array
+    due: Due
+    mean_r: Array
+    up_share: Array
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the valid ranges of some bars came to: of any name, and by the number of the name."""
+
+    due: Due
+    same: dict[int, SameName]
+
+
+_EMPTY = np.empty(0)
+_NEVER_DUE = Due(np.empty(0, dtype=np.int64), _EMPTY, _EMPTY)
+_NONE = SameName(_NEVER_DUE.due_at, _EMPTY, _EMPTY, _NEVER_DUE, _EMPTY, _EMPTY)
+
+
+def past_ranges(bars: Bars, found: Ranges) -> Past:
+    """Valid opening ranges of `bars` as what a later decision may know of them."""
+    broke = np.where(found.scored, found.trades.side, np.nan)
+    over = np.flatnonzero(np.isfinite(broke))
+    over = over[np.lexsort((found.open_at[over], found.due_at[over]))]
+    due = Due(found.due_at[over], broke[over], found.trades.r_net[over])
+    volume = spans(np.add, bars.volume, found.first, found.stop)
+    same = {}
+    for code in np.unique(found.code).tolist():
+        rows = np.flatnonzero(found.code == code)
+        same[code] = _same_name(found, rows, broke[rows], volume[rows])
+    return Past(due, same)
+
+
+def _same_name(found: Ranges, rows: Array, broke: Array, volume: Array) -> SameName:
+    over = rows[np.isfinite(broke)]
+    due = Due(found.due_at[over], found.trades.side[over] * 1.0, found.trades.r_net[over])
+    return SameName(
+        closed_at=found.available_at[rows],
+        size=rolling_sum((found.high - found.low)[rows], 20) / 20,
+        volume=rolling_sum(volume, 20) / 20,
+        due=due,
+        mean_r=rolling_sum(np.nan_to_num(due.r, nan=0.0), 10) / 10,
+        up_share=rolling_sum((due.broke == UP) * 1.0, 10) / 10,
     )
 
 
-def past_facts(bars: Bars, days: Bounds, past: Past, asked: Asked, lab: Label) -> Facts:
-    """Facts of ranges before each one asked about: of any name, of the same, and `last_y`.
+def past_facts(bars: Bars, days: Bounds, past: Past, asked: Asked) -> Facts:
+    """Facts of ranges before each one asked about: of any name, and of the same.
 
     Parameters
     ----------
@@ -80,7 +126,13 @@ def past_facts(bars: Bars, days: Bounds, past: Past, asked: Asked, lab: Label) -
         All valid ranges of the bars.
     """
     since = _three_days_ago(bars, days, asked)
-    return _recent_facts(past, asked, since) | _same_name_facts(bars, past, asked, since, lab)
+    at = asked.decision_at
+    recent = {
+        "last_break": _latest(past.due, _sign(past.due.broke), at),
+        "last_r": _latest(past.due.traded, past.due.traded.r, at),
+        "r_3d": _sum_since(past.due.traded, since, at),
+    }
+    return recent | _by_name(asked, past, lambda same, rows: _same_facts(same, asked, since, rows))
 
 
 def _three_days_ago(bars: Bars, days: Bounds, asked: Asked) -> Array:
@@ -90,74 +142,68 @@ def _three_days_ago(bars: Bars, days: Bounds, asked: Asked) -> Array:
     return np.where((index >= 0) & (since >= bars.time[0]), since, _NEVER)
 
 
-def _recent_facts(past: Past, asked: Asked, since: Array) -> Facts:
-    """What the last ranges of any name came to."""
-    due = past.take(np.isfinite(past.broke))
-    due = due.take(np.lexsort((due.open_at, due.due_at)))
-    traded = due.take(np.isfinite(due.r))
-    at = asked.decision_at
+def _by_name(asked: Asked, past: Past, of: Callable[[SameName, Array], Facts]) -> Facts:
+    """Facts of rows from the ranges of their own name."""
+    facts: Facts = {}
+    for code in np.unique(asked.code).tolist():
+        rows = np.flatnonzero(asked.code == code)
+        for name, values in of(past.same.get(code, _NONE), rows).items():
+            facts.setdefault(name, np.full(len(asked.code), np.nan))[rows] = values
+    return facts
+
+
+def _same_facts(same: SameName, asked: Asked, since: Array, rows: Array) -> Facts:
+    at = asked.decision_at[rows]
+    before = asof(same.closed_at, asked.open_at[rows])
+    index = asof(same.due.due_at, at)
     return {
-        "last_break": _latest(due.due_at, _sign(due.broke), at),
-        "last_r": _latest(traded.due_at, traded.r, at),
-        "r_3d": _sum_since(traded, since, at),
+        "or_size_mean_20": gather(same.size, before),
+        "or_volume_mean_20": gather(same.volume, before),
+        "mean_r_10_same": gather(same.mean_r, index),
+        "up_share_10_same": gather(same.up_share, index),
+        "last_break_same": _latest(same.due, _sign(same.due.broke), at),
+        "last_r_same": _latest(same.due.traded, same.due.traded.r, at),
+        "r_3d_same": _sum_since(same.due.traded, since[rows], at),
     }
 
 
-def _sum_since(traded: Past, since: Array, at: Array) -> Array:
+def last_answers(past: Past, asked: Asked, lab: Label) -> Array:
+    """The label's answer at the last range of the same name, and side, that was due by then.
+
+    One value a row: of each range, the side +1 and then −1 where the label has sides.
+    """
+    sides = (1, -1) if lab.sided else (0,)
+
+    def of(same: SameName, rows: Array) -> Facts:
+        at = asked.decision_at[rows]
+        return {f"{side}": _last_answer(same.due, at, side, lab) for side in sides}
+
+    return np.stack(list(_by_name(asked, past, of).values()), axis=1).ravel()
+
+
+def _sum_since(traded: Due, since: Array, at: Array) -> Array:
     """Sum of R over trades due in `(since, at]`; NaN without one."""
-    total = np.concatenate([[0.0], np.cumsum(traded.r)])
     last, first = asof(traded.due_at, at) + 1, asof(traded.due_at, since) + 1
-    return np.where(last > first, total[last] - total[first], np.nan)
-
-
-def _same_name_facts(bars: Bars, past: Past, asked: Asked, since: Array, lab: Label) -> Facts:
-    """What earlier ranges of the same name were and came to."""
-    names = ("or_size_mean_20", "or_volume_mean_20", "last_r_same", "r_3d_same",
-             "last_break_same", "mean_r_10_same", "up_share_10_same", "last_y")  # fmt: skip
-    facts: Facts = {name: np.full(len(asked.code), np.nan) for name in names}
-    first = np.searchsorted(bars.time, past.open_at)
-    volume = spans(np.add, bars.volume, first, np.searchsorted(bars.time, past.available_at))
-    for code in np.unique(asked.code):
-        rows, same = asked.code == code, past.code == code
-        ranges, at = past.take(same), asked.decision_at[rows]
-        before = asof(ranges.available_at, asked.open_at[rows])
-        facts["or_size_mean_20"][rows] = gather(rolling_sum(ranges.size, 20) / 20, before)
-        facts["or_volume_mean_20"][rows] = gather(rolling_sum(volume[same], 20) / 20, before)
-        due = ranges.take(np.isfinite(ranges.broke))
-        index = asof(due.due_at, at)
-        taken = np.nan_to_num(due.r, nan=0.0)
-        facts["mean_r_10_same"][rows] = gather(rolling_sum(taken, 10) / 10, index)
-        up = (due.broke == 1).astype(np.float64)
-        facts["up_share_10_same"][rows] = gather(rolling_sum(up, 10) / 10, index)
-        facts["last_break_same"][rows] = _latest(due.due_at, _sign(due.broke), at)
-        traded = due.take(np.isfinite(due.r))
-        facts["last_r_same"][rows] = _latest(traded.due_at, traded.r, at)
-        facts["r_3d_same"][rows] = _sum_since(traded, since[rows], at)
-        facts["last_y"][rows] = _last_answer(due, at, asked.side[rows], lab)
-    return facts
+    return np.where(last > first, traded.total[last] - traded.total[first], np.nan)
 
 
 def _sign(broke: Array) -> Array:
     return np.where(broke == AMBIGUOUS, 0.0, broke)
 
 
-def _latest(due_at: Array, values: Array, at: Array) -> Array:
+def _latest(due: Due, values: Array, at: Array) -> Array:
     """The last of `values` that was due, unless that is longer ago than facts stay fresh."""
-    index = asof(due_at, at)
-    if not len(due_at):
+    index = asof(due.due_at, at)
+    if not len(due.due_at):
         return gather(values, index)
-    return gather(values, index, at - due_at[np.maximum(index, 0)] <= OLDEST)
+    return gather(values, index, at - due.due_at[np.maximum(index, 0)] <= OLDEST)
 
 
-def _last_answer(due: Past, at: Array, side: Array, lab: Label) -> Array:
+def _last_answer(due: Due, at: Array, side: int, lab: Label) -> Array:
     """The label's answer at the last range of this name, and side, that had one and was due."""
-    if not lab.sided:
-        told = due.take(due.broke != AMBIGUOUS)
-        classes = np.select([told.broke == 1, told.broke == -1], [0.0, 1.0], 2.0)
-        return _latest(told.due_at, classes, at)
-    found = np.full(len(at), np.nan)
-    for one in (1, -1):
-        mine = due.take(np.isfinite(due.r) & np.isin(due.broke, (one, AMBIGUOUS)))
-        answer = (mine.r > 0) * 1.0 if lab.task == "classification" else mine.r
-        found[side == one] = _latest(mine.due_at, answer, at[side == one])
-    return found
+    if not side:
+        told = due.where(due.broke != AMBIGUOUS)
+        classes = np.select([told.broke == UP, told.broke == DOWN], [0.0, 1.0], 2.0)
+        return _latest(told, classes, at)
+    mine = due.where(np.isfinite(due.r) & ((due.broke == side) | (due.broke == AMBIGUOUS)))
+    return _latest(mine, (mine.r > 0) * 1.0 if lab.task == "classification" else mine.r, at)

@@ -22,29 +22,31 @@ import pandas as pd
 from mlcore.clock import DAY, HOUR
 from mlcore.config import ORB, Market
 from mlcore.features import bar_table, row_table, select, warmup_bars, warmup_days
-from mlcore.features.base import closure
+from mlcore.features.base import closure, reading
 from mlcore.samples.asof import asof, gather
-from mlcore.samples.decisions import SIGMA_SPAN, decision_columns
+from mlcore.samples.decisions import SIGMA_SPAN, decision_columns, range_columns
 from mlcore.samples.facts import (
     Surroundings,
     calendar_facts,
     range_facts,
     session_at,
     surroundings,
+    trend_at,
 )
-from mlcore.samples.history import Asked, Past, past_ranges
+from mlcore.samples.history import Asked, Past, last_answers, past_ranges
 from mlcore.samples.labels import Label
 from mlcore.schema import Bars, timeframe_width
-from mlcore.trading.opening import find_ranges, range_length
+from mlcore.trading.opening import Ranges, find_ranges, range_length
 
 __all__ = ["Rows", "late_instants", "rows_at", "rows_in_epochs", "window_bars"]
 
 Array = np.ndarray[Any, Any]
 Columns = dict[str, Array]
-WINDOWS_HELD = 8
+Memo = dict[tuple[Any, ...], Any]
+WINDOWS_HELD = 256
 _HOLDING = threading.Lock()
 LONG_AGO = 2**62
-_HELD: dict[tuple[int, str, ORB], tuple[weakref.ref[Bars], tuple[Surroundings, Past]]] = {}
+_HELD: dict[tuple[Any, ...], tuple[weakref.ref[Bars], Any]] = {}
 SPARE_DAYS = 9
 """Trading days kept beyond what features ask for: holidays and ranges that were not valid."""
 TRENDING = 0.67
@@ -84,7 +86,7 @@ class Rows:
         return Rows(self.X[where], self.names, _take(self.columns, where))
 
 
-def _take(columns: Columns, where: Array) -> Columns:
+def _take(columns: Columns, where: Any) -> Columns:
     return {name: values[where] for name, values in columns.items()}
 
 
@@ -115,6 +117,7 @@ def rows_at(
     features: Sequence[str],
     at: int | None = None,
     settings_orb: ORB | None = None,
+    memo: Memo | None = None,
 ) -> Rows:
     """Every decision of the label in the bars, or those open at an instant, with their inputs.
 
@@ -129,6 +132,9 @@ def rows_at(
         `decision_at <= at < due_at`, and the latest. Default: all decisions.
     settings_orb
         The home's opening-range settings; the label's own parameters go first.
+    memo
+        A dict handed over with the same bars, market and `at` for one label after the other:
+        what their rows have in common is made once.
 
     Returns
     -------
@@ -143,8 +149,9 @@ def rows_at(
     if at is not None:
         bars = bars.known_at(at)
     orb = lab.orb(settings_orb or ORB())
+    case = _Case(market, lab, tuple(features), orb, at, {} if memo is None else memo)
     instants = late_instants(bars)
-    rows = rows_in_epochs(bars.known_at, bars, market, lab, tuple(features), orb, at, instants)
+    rows = _in_epochs(case, bars.known_at, bars, instants) if len(instants) else _rows(case, bars)
     return rows if at is None else rows.take(_open_at(rows.columns, at))
 
 
@@ -159,22 +166,47 @@ def late_instants(bars: Bars) -> Array:
 
 def rows_in_epochs(
     read: Callable[[int], Bars], latest: Bars, market: Market, lab: Label,
-    names: tuple[str, ...], orb: ORB, at: int | None, instants: Array,
+    names: tuple[str, ...], orb: ORB, instants: Array,
 ) -> Rows:  # fmt: skip
     """Rows of each stretch between two `instants`, of the bars as known in it; answers latest."""
-    if not len(instants):
-        return _rows(latest, market, lab, names, orb, at, None)
-    answers = decision_columns(latest, market, lab, orb=orb, now=at)
-    window = window_bars(lab, names, market, latest.timeframe)
+    case = _Case(market, lab, names, orb, None, {})
+    return _in_epochs(case, read, latest, instants) if len(instants) else _rows(case, latest)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What rows are asked for, beside the bars; `memo` is for these bars and `at` alone."""
+
+    market: Market
+    lab: Label
+    names: tuple[str, ...]
+    orb: ORB
+    at: int | None
+    memo: Memo
+
+    def once(self, make: Callable[[], Any], *key: Any) -> Any:
+        """What `make` returns, remembered for labels of the same ranges."""
+        if not self.lab.of_ranges:
+            return make()
+        named = (self.orb, *key)
+        if named not in self.memo:
+            self.memo[named] = make()
+        return self.memo[named]
+
+
+def _in_epochs(case: _Case, read: Callable[[int], Bars], latest: Bars, instants: Array) -> Rows:
+    answers = decision_columns(latest, case.market, case.lab, orb=case.orb, now=case.at)
+    window = window_bars(case.lab, case.names, case.market, latest.timeframe)
     parts = []
     edges = [-LONG_AGO, *instants.tolist(), int(np.iinfo(np.int64).max)]
     for begin, end in pairwise(edges):
         part = read(end - 1)
         first = int(np.searchsorted(part.time, begin)) - window - 1
         part = part.take(slice(max(0, first), None))
-        parts.append(_within(_rows(part, market, lab, names, orb, at, begin), begin, end))
+        rows = _rows(replace(case, memo={}), part, begin)
+        parts.append(_within(rows, begin, end))
     columns = {c: np.concatenate([p.columns[c] for p in parts]) for c in parts[0].columns}
-    return Rows(np.concatenate([p.X for p in parts]), names, _answered(columns, answers))
+    return Rows(np.concatenate([p.X for p in parts]), case.names, _answered(columns, answers))
 
 
 def _within(rows: Rows, begin: int, end: int) -> Rows:
@@ -204,27 +236,37 @@ def _open_at(columns: Columns, at: int) -> Array:
     return np.flatnonzero((decided <= at) & ((due > at) | latest))
 
 
-def _rows(
-    bars: Bars, market: Market, lab: Label, names: tuple[str, ...], orb: ORB, at: int | None,
-    begin: int | None,
-) -> Rows:  # fmt: skip
+def _rows(case: _Case, bars: Bars, begin: int | None = None) -> Rows:
     """Rows of bars that were all readable by `begin`, or in the order of their times."""
-    since = begin - DAY if begin is not None else None
-    if at is not None and len(bars):
-        since = max(_since(bars, lab, at), since or 0)
-    live = at is not None and begin is None
-    columns = decision_columns(bars, market, lab, orb=orb, now=at, since=since, live=live)
-    count = len(columns["decision_at"])
-    if not count:
-        return Rows(np.empty((0, len(names))), names, _told(columns, {}, market))
+    columns = _decided(case, bars, begin)
+    own = _take(columns, slice(None, None, 2 if case.lab.sided else 1))  # one a range, or a bar
+    if not len(own["decision_at"]):
+        told = _told(case, columns, {}) | {"last_y": np.empty(0)}
+        return Rows(np.empty((0, len(case.names))), case.names, columns | told)
     bars = _in_order(bars)
-    index = asof(bars.available_at, columns["decision_at"])
-    facts = _bar_values(bars, names, index)
-    if lab.of_ranges:
-        facts |= _range_values(bars, market, lab, orb, at, columns)
-    else:
-        facts |= _signal_values(bars, market, columns, index)
-    return Rows(row_table(names, facts, count), names, _told(columns, facts, market))
+    facts = case.once(lambda: _facts(case, bars, own), "facts", case.names)
+    told = case.once(lambda: _told(case, own, facts), "told")
+    if not case.lab.of_ranges:
+        told["last_y"] = facts["last_y"]
+        return Rows(row_table(case.names, facts, len(own["y"])), case.names, columns | told)
+    each = len(columns["side"]) // len(own["side"])
+    told = {name: np.repeat(values, each) for name, values in told.items()}
+    told["last_y"] = last_answers(_behind(case, bars)[1], _asked(case, bars, own), case.lab)
+    return Rows(_range_table(case, facts, columns["side"], each), case.names, columns | told)
+
+
+def _decided(case: _Case, bars: Bars, begin: int | None) -> Columns:
+    since = begin - DAY if begin is not None else None
+    market, at = case.market, case.at
+    if at is not None and len(bars):
+        since = max(_since(bars, case.lab, at), since or 0)
+    if at is None or begin is not None or not case.lab.of_ranges:
+        return decision_columns(bars, market, case.lab, orb=case.orb, now=at, since=since)
+
+    def find() -> Ranges:
+        return find_ranges(bars, market, case.orb, now=at, since=since, only="open")
+
+    return range_columns(bars, market, case.lab, case.orb, case.once(find, "open"))
 
 
 def _since(bars: Bars, lab: Label, at: int) -> int:
@@ -256,27 +298,64 @@ def _in_order(bars: Bars) -> Bars:
     return replace(bars, available_at=np.maximum.accumulate(known))
 
 
-def _range_values(
-    bars: Bars, market: Market, lab: Label, orb: ORB, at: int | None, columns: Columns
-) -> Columns:
-    around, past = _closed(bars, market, orb) if at is None else _held(bars, market, orb)
-    own = {c: columns[c] for c in ("decision_at", "side", "high", "low", "close")}
-    opened = own["decision_at"] - range_length(bars, orb)
-    asked = Asked(code=columns["range_id"] % RANGES, open_at=opened, **own)
-    return range_facts(bars, market, around, past, asked, lab)
+def _facts(case: _Case, bars: Bars, own: Columns) -> Columns:
+    """The facts that the features read and `_told` needs, one value a range or bar."""
+    index = asof(bars.available_at, own["decision_at"])
+    facts = _bar_values(bars, case.names, index)
+    if not case.lab.of_ranges:
+        return facts | _signal_values(bars, case.market, own, index)
+    around, past = _behind(case, bars)
+    if not any(f.scope == "row" for f in closure(case.names)):
+        return facts | {"trend": trend_at(around, own["decision_at"])}
+    return facts | range_facts(bars, case.market, around, past, _asked(case, bars, own))
 
 
-def _closed(bars: Bars, market: Market, orb: ORB) -> tuple[Surroundings, Past]:
+def _asked(case: _Case, bars: Bars, own: Columns) -> Asked:
+    levels = {c: own[c] for c in ("decision_at", "high", "low", "close")}
+    opened = own["decision_at"] - range_length(bars, case.orb)
+    return Asked(code=own["range_id"] % RANGES, open_at=opened, **levels)
+
+
+def _range_table(case: _Case, facts: Columns, side: Array, each: int) -> Array:
+    """X: features that know no side once a range, the others once a row."""
+    sided = np.array(reading(case.names, "side"), dtype=bool)
+    plain = tuple(n for n, s in zip(case.names, sided, strict=True) if not s)
+    rest = tuple(n for n, s in zip(case.names, sided, strict=True) if s)
+    once = case.once(lambda: row_table(plain, facts, len(side) // each), "plain", plain)
+    if not rest:
+        return np.repeat(once, each, axis=0)
+
+    def by_side() -> Array:
+        inputs = {i for one in closure(rest) for i in one.inputs if i in facts}
+        repeated = {name: np.repeat(facts[name], each) for name in inputs}
+        return row_table(rest, repeated | {"side": side.astype(np.float64)}, len(side))
+
+    table = np.empty((len(side), len(case.names)))
+    table[:, ~sided] = np.repeat(once, each, axis=0)
+    table[:, sided] = case.once(by_side, "sided", rest, each)
+    return table
+
+
+def _behind(case: _Case, bars: Bars) -> tuple[Surroundings, Past]:
     """What lies behind every row of the bars, whichever decision asks."""
-    return surroundings(bars, market), past_ranges(find_ranges(bars, market, orb, only="valid"))
+
+    def make() -> tuple[Surroundings, Past]:
+        found = find_ranges(bars, case.market, case.orb, only="valid")
+        return surroundings(bars, case.market), past_ranges(bars, found)
+
+    def held() -> tuple[Surroundings, Past]:
+        return make() if case.at is None else _held(bars, (case.market.name, case.orb), make)
+
+    made: tuple[Surroundings, Past] = case.once(held, "behind")
+    return made
 
 
-def _held(bars: Bars, market: Market, orb: ORB) -> tuple[Surroundings, Past]:
-    """`_closed`, kept while the same window of bars is asked by one label after the other."""
-    key = (id(bars), market.name, orb)
+def _held(bars: Bars, by: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    """What `make` returns, kept while the same window of bars is asked again."""
+    key = (id(bars), *by)
     found = _HELD.get(key)
     if found is None or found[0]() is not bars:
-        found = (weakref.ref(bars), _closed(bars, market, orb))
+        found = (weakref.ref(bars), make())
         with _HOLDING:
             while len(_HELD) >= WINDOWS_HELD:
                 _HELD.pop(next(iter(_HELD)))
@@ -292,12 +371,10 @@ def _signal_values(bars: Bars, market: Market, columns: Columns, index: Array) -
     return calendar_facts(decided, market) | {"last_y": last, "trend": trend}
 
 
-def _told(columns: Columns, facts: Columns, market: Market) -> Columns:
-    """The columns with session, regime, and the last answer that was known."""
-    decided = columns["decision_at"]
-    none = np.full(len(decided), np.nan)
-    trend = facts.get("trend", none)
+def _told(case: _Case, own: Columns, facts: Columns) -> Columns:
+    """Session and regime at each decision."""
+    decided = own["decision_at"]
+    trend = facts.get("trend", np.full(len(decided), np.nan))
     kinds = [trend > TRENDING, trend < -TRENDING, np.isnan(trend)]
     regime = np.select(kinds, ["BULL", "BEAR", "unknown"], "SIDEWAYS").astype(object)
-    session = session_at(decided, market)
-    return columns | {"session": session, "regime": regime, "last_y": facts.get("last_y", none)}
+    return {"session": session_at(decided, case.market), "regime": regime}

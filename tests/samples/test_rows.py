@@ -167,8 +167,8 @@ def test_the_exam_catches_a_fact_that_sees_the_day(bars, market, monkeypatch):
 
     honest = made.range_facts
 
-    def leaking(bars, market, around, past, asked, lab):
-        facts = honest(bars, market, around, past, asked, lab)
+    def leaking(bars, market, around, past, asked):
+        facts = honest(bars, market, around, past, asked)
         whole = pd.Series(bars.high).groupby(bars.time // DAY).max()
         return facts | {"today_high": whole[asked.open_at // DAY].to_numpy()}
 
