@@ -25,6 +25,7 @@ __all__ = [
     "figure_of",
     "last_quote",
     "newest_day",
+    "range_start",
     "ranges_panel",
     "spans",
     "view_of",
@@ -63,6 +64,8 @@ _SPANS: Final = (
 _DAY: Final = 86_400 * 10**9
 _EVERYTHING: Final = "all"
 _RANGE_DAYS: Final = 35
+_RANGES_APART: Final = 2100
+"""Candles in sight above which a range is thinner than a pixel."""
 
 
 def spans(timeframe: str, first: pd.Timestamp, last: pd.Timestamp) -> tuple[list[str], str]:
@@ -137,8 +140,10 @@ def figure_of(
     if "Sessions" in layers:
         ends = view.bars["time"].iloc[[0, -1]]
         bands = hub.session_bands(view.symbol, ends.iloc[0], ends.iloc[1])
-    boxes = None
-    if "Ranges" in layers:
+    boxes, untold = None, ""
+    if "Ranges" in layers and view.visible > _RANGES_APART:
+        untold = "Opening ranges are drawn where they can be told apart: up to a week of bars."
+    elif "Ranges" in layers:
         boxes = ranges.assign(side=ranges["so_far"], break_at=ranges["so_far_at"])
     lines = {
         name: view.along(hub.overlay(view.symbol, view.timeframe, LAYERS[name], count))
@@ -155,7 +160,8 @@ def figure_of(
         indicator=below, visible=view.visible, phone=phone, height=440 if phone else 630,
     )  # fmt: skip
     missing = charts.hidden_layers(bars, ranges=boxes, sessions=bands)
-    return figure, " ".join(filter(None, (view.drawn.note, missing)))
+    note = f"{view.drawn.note}." if view.drawn.note else ""
+    return figure, " ".join(filter(None, (note, missing, untold)))
 
 
 def last_quote(view: View, currency: str, zone: charts.Zone | None) -> Html:

@@ -146,10 +146,8 @@ def demo_button() -> None:
 @st.fragment(run_every=POLL)
 def keep_watch() -> None:
     """Tell the hub that somebody looks, so that it keeps pulling, logging and settling."""
-    try:
+    with boundary():
         hub().beat()
-    except OpenrangeError:
-        return
 
 
 @st.cache_data(ttl=POLL, show_spinner=False, max_entries=4)

@@ -150,7 +150,9 @@ def filtered(rows: list[today.Row]) -> list[today.Row]:
 
 
 listed = _ui.bars_or_stop("Today", "Calls are made from bars.")
-problems = _ui.look_after()
+problems: list[dict[str, Any]] = []
+with _ui.boundary():
+    problems = _ui.look_after()
 home, mark = str(hub.settings.home), hub.log_mark()
 calls, settled = logged(home, mark)
 rows = today.rows_of(calls)

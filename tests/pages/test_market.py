@@ -1,5 +1,7 @@
 """Market: bars, ranges, evidence and layers; a view that stays until somebody asks for more."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -127,6 +129,54 @@ def test_an_overlay_follows_the_bars_it_is_drawn_on(bars_home):
     line = view.along(hub.overlay("SIM-WALK", "5m", "sma_20", len(view.bars)))
     expected = view.bars["close"].rolling(20).mean().to_numpy()
     assert line[-50:] == pytest.approx(expected[-50:], rel=1e-9)
+
+
+@pytest.mark.parametrize(("span", "drawn"), [("1d", True), ("1mo", False)])
+def test_ranges_are_drawn_where_they_can_be_told_apart(bars_home, span, drawn):
+    hub = Hub.open(bars_home)
+    view = market_parts.view_of(hub, "SIM-EDGE", "5m", span, None)
+    ranges = hub.range_view(
+        "SIM-EDGE", "5m", mode="touch", start=market_parts.range_start(view), end=None
+    )
+    figure, said = market_parts.figure_of(hub, view, ranges, ["Ranges"], None, None, phone=False)
+    names = [note.text for note in figure.layout.annotations]
+    assert any("UTC 08:00" in (name or "") for name in names) is drawn
+    assert ("told apart" in said) is not drawn
+
+
+def test_a_pending_range_shows_the_break_seen_so_far(bars_home):
+    hub = Hub.open(bars_home)
+    bars = hub.bars("SIM-EDGE", "5m", last=2000)
+    done = hub.range_view("SIM-EDGE", "5m", mode="touch", start=bars["time"].iloc[0])
+    done = done[(done["status"] == "done") & done["side"].isin(["UP", "DOWN"])].iloc[-1]
+    after = done["break_at"] + pd.Timedelta(minutes=5)
+    then = hub.range_view(
+        "SIM-EDGE", "5m", mode="touch", start=done["open_at"], end=after
+    ).set_index("range")
+    row = then.loc[done["range"]]
+    assert row["status"] == "pending"
+    assert pd.isna(row["r_net"])
+    assert row["so_far"] == done["side"]
+    assert row["so_far_at"] == done["break_at"]
+    html = market_parts.ranges_panel(then.reset_index(), "TOUCH", 15, 2)
+    assert "open" in html
+    assert done["side"] in html
+
+
+def test_missing_and_revised_bars_are_counted(tmp_path):
+    end = pd.Timestamp("2026-03-06 20:00", tz="UTC")
+    fill(tmp_path, days=2, end=end)
+    hub = Hub.open(tmp_path)
+    bars = hub.home.store.read("SIM-EDGE", "5m")
+    holed = bars.take([*range(100), *range(110, 200)])
+    options = {"market": "simulated_24_7"}
+    facts = {"source": "x", "sha256": "", "imported_at": hub.home.now(), "options": options}
+    hub.home.store.append(replace(holed, symbol="SIM-HOLE"), **facts)
+    changed = replace(holed.take(slice(0, 3)), symbol="SIM-HOLE")
+    higher = replace(changed, high=changed.high + 1.0)
+    hub.home.store.append(higher, **facts)
+    seen = hub.view_facts("SIM-HOLE", "5m", start=pd.Timestamp(int(bars.time[0]), tz="UTC"))
+    assert (seen.bars, seen.missing, seen.gaps, seen.revised) == (190, 10, 1, 3)
 
 
 def test_exported_bars_say_what_they_are(bars_home):

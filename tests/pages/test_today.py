@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from mlcore.clock import HOUR, MINUTE, fixed_clock
 from mlcore.config import load_settings
-from mlcore.errors import LogError
+from mlcore.errors import LogError, StoreError
 from mlcore.hub import Call, Hub
 from pages import _parts as parts
 from pages import _today_parts as today
@@ -237,6 +239,29 @@ def test_an_error_is_a_box_with_its_code(run_page, bars_home, monkeypatch):
     assert "The log is a chain" in text
     assert "E_LOG" in text
     assert "No call is logged" not in text
+
+
+def test_a_failing_tick_hides_no_call(run_page, bars_home, monkeypatch):
+    def broken(self):
+        raise KeyError("set_id")
+
+    run_page("today", bars_home)
+    st.cache_data.clear()
+    monkeypatch.setattr(Hub, "tick", broken)
+    text = text_of(run_page("today", bars_home))
+    assert "Something unexpected happened" in text
+    assert "SIM-EDGE" in text
+    assert "Would change it" in text
+
+
+def test_a_failing_watch_is_said_on_the_page(monkeypatch, tmp_path):
+    def broken(self):
+        raise StoreError("The lake is free – it is locked – try again.", code="E_STORE_LOCKED")
+
+    monkeypatch.setenv("OPENRANGE_HOME", str(tmp_path))
+    monkeypatch.setattr(Hub, "beat", broken)
+    at = AppTest.from_string("from pages import _ui\n_ui.keep_watch()\n").run()
+    assert "E_STORE_LOCKED" in text_of(at)
 
 
 @pytest.mark.slow
