@@ -157,17 +157,14 @@ class LightGBM(BaseModel):
     def _train(self, params: dict[str, Any], train: Any, check: Any) -> None:
         import lightgbm
 
-        rounds = self.params["rounds" if check is not None else "rounds_alone"]
+        rounds = self.params["rounds_alone" if check is None else "rounds"]
         curves: dict[str, Any] = {}
-        callbacks: list[Any] = [lightgbm.record_evaluation(curves), self._look]
+        told: dict[str, Any] = {"callbacks": [self._look]}
         if check is not None:
-            patience = self.params["patience"]
-            callbacks.append(lightgbm.early_stopping(patience, verbose=False))
-        sets = [train] if check is None else [train, check]
-        names = ["train", "valid"][: len(sets)]
-        booster = lightgbm.train(
-            params, train, rounds, valid_sets=sets, valid_names=names, callbacks=callbacks
-        )
+            stop = lightgbm.early_stopping(self.params["patience"], verbose=False)
+            told["callbacks"] += [lightgbm.record_evaluation(curves), stop]
+            told |= {"valid_sets": [train, check], "valid_names": ["train", "valid"]}
+        booster = lightgbm.train(params, train, rounds, **told)
         self._kept = int(booster.best_iteration or booster.current_iteration())
         self.curves = {name: next(iter(metric.values())) for name, metric in curves.items()}
         self.curves["kept"] = self._kept
