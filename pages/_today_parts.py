@@ -278,7 +278,7 @@ def provenance(row: Row) -> Html:
 
 
 def _outcome(call: Call) -> Html:
-    mark = {True: "✓ ", False: "× ", None: ""}[call.right]
+    mark = "" if call.abstained else {True: "✓ ", False: "× ", None: ""}[call.right]
     return safe(f"{mark}{call.outcome or 'no label'}")
 
 

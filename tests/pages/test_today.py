@@ -196,6 +196,9 @@ def test_settled_calls_show_what_was_said_and_what_came():
     for piece in ("64 %", "61 %", "× DOWN", "−0.076", "1 settled · 1 late · 3 waiting"):
         assert piece in html
     assert "None of the calls" in today.settled_panel([], 0)
+    silent = today.settled_panel([replace(done, abstained=True)], 0)
+    assert "× DOWN" not in silent
+    assert ">DOWN<" in silent
 
 
 def test_text_from_the_log_is_escaped():
