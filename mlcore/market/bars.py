@@ -18,7 +18,7 @@ import pandas as pd
 
 from mlcore.clock import to_timestamp
 from mlcore.config import Market, Settings
-from mlcore.errors import BarsError, UsageError
+from mlcore.errors import BarsError, StoreError, UsageError
 from mlcore.market.holdings import Holdings
 from mlcore.market.revisions import Plan, Stored, plan_changes
 from mlcore.market.soundness import first_fault
@@ -106,8 +106,16 @@ class BarStore:
         }  # fmt: skip
         plan = self._lake.write(lambda cursor: self._write(cursor, bars, imported_at, ready, row))
         self._holdings.sync()
-        report = self._unchanged(bars, notes)
+        report = self._unchanged(bars, notes + self._compacted())
         return replace(report, added=plan.added, revised=plan.revised, unchanged=plan.unchanged)
+
+    def _compacted(self) -> tuple[str, ...]:
+        """Merge small files now and then; that it could not is a note, the bars are stored."""
+        try:
+            self._lake.compact()
+        except StoreError as error:
+            return (f"small files were not merged: {error.message}",)
+        return ()
 
     def _check(self, bars: Bars, market: Market) -> None:
         check_symbol(bars.symbol)

@@ -86,6 +86,16 @@ class Catalog:
         self._listed = (mark, found) if mark else None
         return found
 
+    def count_below(self, size: int) -> int:
+        """How many visible files have fewer bytes than `size`."""
+        sql = f"SELECT count(*) FROM {_OF}.ducklake_data_file WHERE file_size_bytes < ?"  # noqa: S608
+        return int(self._query(sql, [size])[0][0])
+
+    def retired(self) -> set[str]:
+        """Names (without folder) of files that were merged into others and wait to be deleted."""
+        sql = f"SELECT path FROM {_OF}.ducklake_files_scheduled_for_deletion"  # noqa: S608
+        return {str(row[0]).rsplit("/", 1)[-1] for row in self._query(sql, [])}
+
     def notes(self, after: int) -> list[tuple[int, str]]:
         """The notes written with the snapshots after number `after`, oldest first."""
         return [(int(number), note) for number, note in self._query(_NOTES, [after])]

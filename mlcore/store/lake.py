@@ -29,6 +29,9 @@ __all__ = ["Lake"]
 T = TypeVar("T")
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
 _OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_SMALL = 1 << 20
+_MERGE = f"CALL ducklake_merge_adjacent_files('lake', max_file_size => {_SMALL})"
+_CLEAN = "CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL 1 HOUR)"
 _FULL = ("No space left", "disk is full", "database or disk is full")
 
 
@@ -363,22 +366,38 @@ class Lake:
         ]
         return [problem for problem in found if problem] + broken
 
+    def _unnamed(self) -> list[str]:
+        named, retired = self._catalog.files(), self._catalog.retired()
+        return sorted(n for n in self._on_disk() - set(named) if Path(n).name not in retired)
+
     def orphans(self) -> list[str]:
         """Files below `data/lake/` no snapshot names: left by a write that was killed."""
         self._attached()
         with self._locked():
-            return sorted(self._on_disk() - set(self._catalog.files()))
+            return self._unnamed()
 
     def remove_orphans(self) -> list[str]:
         """Delete the orphans and their hashes; the names of the files that went."""
         self._attached()
         with self._locked():
-            gone = sorted(self._on_disk() - set(self._catalog.files()))
+            gone = self._unnamed()
             for name in gone:
                 (self.folder / name).unlink()
         with self._db.transaction() as connection:
             connection.executemany("DELETE FROM lake_files WHERE path = ?", [(n,) for n in gone])
         return gone
+
+    def compact(self, *, at_least: int = 64) -> bool:
+        """Merge small files into one, once there are `at_least`; every snapshot stays readable.
+
+        The merged ones are deleted by a later call, an hour on, when nobody reads them any more.
+        """
+        self._attached()
+        if self._catalog.count_below(_SMALL) < at_least:
+            return False
+        self.write(lambda cursor: cursor.execute(_CLEAN).fetchall())
+        self.write(lambda cursor: cursor.execute(_MERGE).fetchall())
+        return True
 
     def close(self) -> None:
         """Let go of the files; the next use opens them again."""

@@ -95,7 +95,12 @@ class Stepping:
 
 def doomed_import(home, at):
     """Import the new bars; die before step `at`."""
-    countdown = Countdown(at)
+    step_through(Countdown(at))
+    append(opened(home), NEW)
+
+
+def step_through(countdown):
+    """Make statements of the lake and of hub.sqlite, and syncs, steps of this process."""
     own, connect, fsync = Lake._cursor, sqlite3.connect, os.fsync
 
     def cursor(self, purpose):
@@ -112,7 +117,6 @@ def doomed_import(home, at):
         fsync(descriptor)
 
     Lake._cursor, sqlite3.connect, os.fsync = cursor, traced, synced
-    append(opened(home), NEW)
 
 
 def killed(children, target, *args):
@@ -170,6 +174,39 @@ def test_killed_at_every_step_of_an_import(children, tmp_path, has_old):
     assert complete == sorted(complete)  # one step makes it visible, none takes it back
     assert not complete[0]
     assert complete[-1]
+
+
+def doomed_compaction(home, at):
+    """Merge the small files; die before step `at`."""
+    step_through(Countdown(at))
+    opened(home)._lake.compact(at_least=2)
+
+
+def test_killed_at_every_step_of_a_compaction(children, tmp_path):
+    base = tmp_path / "base"
+    store = opened(base)
+    for n in range(4):
+        append(store, make(n * 20, 20), sha256=f"part {n}")
+    early = store._lake.snapshot() - 2
+    store._lake.close()
+    for at in itertools.count(1):
+        home = tmp_path / str(at)
+        shutil.copytree(base, home)
+        died = killed(children, doomed_compaction, str(home), at)
+        store = opened(home)
+        assert store._lake.verify() == []
+        for _ in range(2):
+            assert np.array_equal(store.read("BTC-USD", "5m").close, make(0, 80).close)
+            assert len(store.read("BTC-USD", "5m", snapshot=early)) == 40
+            assert store.last("BTC-USD", "5m")[0] == 80
+            store._lake.remove_orphans()
+            store._lake.compact(at_least=2)
+        assert store._lake.verify() == store._lake.orphans() == []
+        store._lake.close()
+        shutil.rmtree(home)
+        if not died:
+            break
+    assert at > 8
 
 
 def import_after(home, seconds):

@@ -9,7 +9,7 @@ import pytest
 
 from mlcore.clock import DAY, MINUTE
 from mlcore.config import load_settings
-from mlcore.errors import BarsError, HashMismatch, NameRefused, UsageError
+from mlcore.errors import BarsError, HashMismatch, NameRefused, StoreError, UsageError
 from mlcore.market.bars import BarStore
 from mlcore.market.membership import suggest_market
 from mlcore.schema import Bars
@@ -358,6 +358,24 @@ def test_the_record_of_an_import_is_complete(store, home):
         "added": 100, "revised": 0, "unchanged": 0, "first": report.first, "last": report.last,
         "snapshot": report.snapshot, "notes": "[]",
     }  # fmt: skip
+
+
+def test_many_small_imports_stay_few_files(store, home):
+    for n in range(70):
+        add(store, make(1, first=n))
+    assert len(store._lake._catalog.files()) < 64
+    assert same(store.read("BTC-USD", "5m"), make(70))
+    assert store._lake.verify() == []
+
+
+def test_files_that_could_not_be_merged_are_a_note(store, monkeypatch):
+    def locked():
+        raise StoreError("One process writes the lake at a time.", code="E_STORE_LOCKED")
+
+    monkeypatch.setattr(store._lake, "compact", locked)
+    report = add(store, make(), market="crypto")
+    assert report.added == 100
+    assert report.notes == ("small files were not merged: One process writes the lake at a time.",)
 
 
 def test_imports_are_completed_from_the_lake(store, open_store, home):

@@ -209,6 +209,24 @@ def test_orphans_are_listed_and_removed_and_nothing_else(lake):
     assert count(lake) == 10
 
 
+def test_many_small_files_become_one_and_the_past_stays_readable(lake, tmp_path):
+    for i in range(8):
+        put(lake, "AB"[i % 2], rows=i + 1)
+    at = f"SELECT count(*) FROM lake.bars AT (VERSION => {lake.snapshot() - 4})"
+    before = lake.cursor().execute(at).fetchone()
+    files = set(lake.folder.rglob("*.parquet"))
+    assert not lake.compact(at_least=9)
+    assert lake.compact(at_least=8)
+    assert len(set(lake.folder.rglob("*.parquet")) - files) == 1
+    assert count(lake, "A") == 1 + 3 + 5 + 7
+    assert lake.cursor().execute(at).fetchone() == before == (1 + 2 + 3 + 4,)
+    assert lake.verify() == []
+    assert lake.orphans() == []  # the merged ones are kept for those who still read them
+    put(lake, "A", rows=100)
+    assert count(Lake(tmp_path / "data"), "A") == 116
+    assert not lake.compact(at_least=8)
+
+
 def test_threads_get_cursors_of_their_own(lake):
     for symbol, rows in (("A", 11), ("B", 22), ("C", 33)):
         put(lake, symbol, rows=rows)
