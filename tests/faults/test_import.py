@@ -182,6 +182,7 @@ def doomed_compaction(home, at):
     opened(home)._lake.compact(at_least=2)
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_of_a_compaction(children, tmp_path):
     base = tmp_path / "base"
     store = opened(base)
