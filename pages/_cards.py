@@ -153,7 +153,7 @@ def headline_bar(
     )  # fmt: skip
 
 
-def headline_sentence(verdict: Told, headline: Mapping[str, Any], *, power: bool = True) -> str:
+def headline_sentence(verdict: Told, headline: Mapping[str, Any]) -> str:
     """What was measured, against what, on how many rows, and what could have been seen."""
     if verdict.kind == "few":
         return "No figure is shown before 30 outcomes are known."
@@ -162,8 +162,7 @@ def headline_sentence(verdict: Told, headline: Mapping[str, Any], *, power: bool
     rows = f"on the same {thousands(verdict.n)} outcomes."
     least = MEASURES[headline["measure"]][1]
     seen = f" A true difference of {least.figure(verdict.worth)} {least.spoken} would have been"
-    known = power and not math.isnan(verdict.power)
-    tail = f"{seen} seen {percent(verdict.power)} of the time." if known else ""
+    tail = "" if math.isnan(verdict.power) else f"{seen} seen {percent(verdict.power)} of the time."
     return f"{said} {rows}{tail}".strip()
 
 

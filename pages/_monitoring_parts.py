@@ -48,7 +48,7 @@ def banner(report: Mapping[str, Any]) -> None:
     if verdict.kind == "few":
         text = f"{counted}; {_parts.thousands(report['settled'])} are settled. "
     else:
-        text = headline_sentence(verdict, report["verdict"], power=False) + " "
+        text = headline_sentence(verdict, report["verdict"]) + " "
         text += "" if report["mode"] == "live" else f"These calls were {SAID[report['mode']]}. "
     text += "No alarm below does not mean healthy."
     bar = headline_bar(verdict, report["verdict"], where=report["mode"])
@@ -166,13 +166,13 @@ def services(report: Mapping[str, Any]) -> None:
     health = _ui.hub().health()
     off = "off in the configuration" if not _ui.hub().settings.watch else "not running"
     late = report["due_unsettled"]
-    waiting = _parts.Html(f'<span class="or-late">{late} of this slot</span>') if late else "none"
+    waiting = _parts.Html(f'<span class="or-late">{late}</span>') if late else "none"
     hits, jobs = health["cache_hit_rate"], health["jobs"]
     covered = report["coverage"]
     rows: list[tuple[str, object]] = [
         ("Watch: pull, log, settle", "running" if health["watch"] else off),
-        ("Due but not settled", waiting),
-        ("In all slots", _parts.thousands(health["due_unsettled"])),
+        ("Due, not settled, this slot", waiting),
+        ("Due, not settled, all slots", _parts.thousands(health["due_unsettled"])),
         ("Calls made, not abstained", _parts.percent(covered, 1)),
         ("Answered from memory", _parts.percent(hits) if hits is not None else "nothing asked"),
         ("Jobs under way", ", ".join(job["name"] for job in jobs) or "none"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,7 @@ def report(
     settled = frame[due & frame["settled"]]
     answered = settled[~settled["abstained"]]
     paired = _paired(answered, question)
+    verdict = _verdict(paired, settings.worth, question, answered, settings.seed)
     return {
         "slot": str(slot), "mode": mode, "version": chosen, "logged": len(frame),
         "settled": len(settled), "due_unsettled": int((due & ~frame["settled"]).sum()),
@@ -74,9 +77,9 @@ def report(
         "coverage": float(1 - frame["abstained"].mean()) if len(frame) else None,
         "first": _iso(frame, "min"), "last": _iso(frame, "max"),
         "n": 0 if paired is None else paired.n,
-        "verdict": _verdict(paired, settings.worth, question, answered, settings.seed),
+        "verdict": verdict,
         "running": _running(paired), "calibration": _calibration(answered, question),
-        "power": _power(paired),
+        "power": _power(verdict),
         "by_range": _by_range(answered, question, settings),
     }  # fmt: skip
 
@@ -209,21 +212,21 @@ def _calibration(frame: pd.DataFrame, question: Label) -> dict[str, Any] | None:
     return calibration_curve(scored)
 
 
-def _power(paired: Paired | None) -> list[dict[str, Any]]:
-    """True differences, the chance to have seen each by now, and outcomes for 80 %."""
-    best = None if paired is None else paired.best
-    if paired is None or best is None or paired.n < 30:
-        return []
-    from scipy.stats import norm
+def _power(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """True differences, the chance to have seen each by now, and outcomes for 80 %.
 
-    lead = paired.leads[best][paired.weights[best] > 0]
-    error = float(np.std(lead, ddof=1)) / math.sqrt(len(lead)) or 1e-12
-    sizes = {"accuracy": (0.02, 0.04, 0.08), "net_r": (0.05, 0.1, 0.2), "skill": (0.01, 0.02, 0.05)}
+    Both follow from the verdict's own interval, so that its `power` and `more` are the first row.
+    """
+    error = (verdict["high"] - verdict["low"]) / 3.92
+    if verdict["kind"] == "few" or not math.isfinite(error):
+        return []
     rows = []
-    for size in sizes[paired.measure]:
-        seen = float(norm.cdf(size / error - 1.96))
-        need = math.ceil(len(lead) * (2.8 * error / size) ** 2)
-        rows.append({"true": size, "seen_by_now": seen, "outcomes_for_80": need})
+    for size in (times * verdict["worth"] for times in (1, 2, 4)):
+        ratio = size / error if error else math.inf
+        rows.append(
+            {"true": size, "seen_by_now": NormalDist().cdf(ratio - 1.96),
+             "outcomes_for_80": math.ceil(verdict["n"] * (2.8 / ratio) ** 2)}
+        )  # fmt: skip
     return rows
 
 

@@ -102,6 +102,16 @@ def test_replayed_calls_are_judged_in_the_words_of_the_report(run_page, replayed
     assert len(at.dataframe[0].value) == report["logged"]
 
 
+def test_power_says_what_the_verdict_says(replayed_once):
+    for slot in (DIRECTION, QUALITY):
+        report = Hub.open(replayed_once).report(str(slot), "replay")
+        told, least = report["verdict"], report["power"][0]
+        assert least["true"] == told["worth"]
+        assert least["seen_by_now"] == pytest.approx(told["power"])
+        if told["more"] is not None:
+            assert least["outcomes_for_80"] == pytest.approx(told["n"] + told["more"], abs=1)
+
+
 def test_modes_are_never_pooled_and_the_other_one_is_offered(run_page, replayed_once):
     at = run_page("monitoring", replayed_once, slot=SLOT)
     count = Hub.open(replayed_once).report(SLOT, "replay")["logged"]
