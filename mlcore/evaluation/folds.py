@@ -48,6 +48,7 @@ BASELINES: dict[str, tuple[str, ...]] = {
     "orb_r": ("side_rate",),
 }
 _LEAST_RESIDUALS = 40
+_BESIDE_ROWS = 5_000  # what is only reported beside must not cost more than the model
 
 
 class Labelled(Protocol):
@@ -220,9 +221,9 @@ def _fit_baselines(job: Job, fold: Fold) -> dict[str, Model]:
 
 
 def answer_beside(job: Job, fold: Fold, kind: str) -> Floats:
-    """What another kind of model, fitted on all training rows, says of the scored rows."""
+    """What another kind of model, fitted on the newest training rows, says of the scored rows."""
     rows, label = job.rows, job.rows.label
-    at = _whole(rows, fold)
+    at = _whole(rows, fold)[-_BESIDE_ROWS:]
     model = make_model(kind, task=label.task, classes=label.classes, seed=job.seed)
     model.fit(rows.inputs(model, at), rows.y[at], rows.weight[at])
     asked = rows.inputs(model, fold.score)

@@ -92,7 +92,7 @@ class Logistic(BaseModel):
             self._coefficients = np.ascontiguousarray(np.atleast_2d(ridge.coef_))
             self._intercepts = np.atleast_1d(ridge.intercept_).astype(np.float64)
             return
-        logistic = LogisticRegression(C=1.0 / strength, max_iter=500, tol=1e-6)
+        logistic = LogisticRegression(C=1.0 / strength, solver="newton-cholesky", tol=1e-6)
         logistic.fit(table, self._plan.code(y), sample_weight=weight)
         self._coefficients = np.ascontiguousarray(logistic.coef_)
         self._intercepts = np.ascontiguousarray(logistic.intercept_)

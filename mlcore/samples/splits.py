@@ -86,7 +86,7 @@ class WalkForward:
     Sizes are decision rows rounded up to whole trading days (`unit="rows"`), trading days
     (`"days"`), or rows but never less than 60/10/5 days (`"longest"`, the default).
     `embargo` is in trading days. The training window grows from the first day on (`expand`, the
-    default: rare edges need rows) or rolls with its size.
+    default: rare edges need rows) until it holds `most` rows, or rolls with its size.
     """
 
     train: int = 500
@@ -94,6 +94,7 @@ class WalkForward:
     step: int = 50
     embargo: int = 0
     expand: bool = True
+    most: int = 20_000
     unit: Literal["longest", "rows", "days"] = "longest"
 
     def __post_init__(self) -> None:
@@ -123,7 +124,9 @@ class WalkForward:
         for number, start in enumerate(starts):
             end = self._end(calendar, start)
             last = starts[number + 1] if number + 1 < len(starts) else end
-            first = 0 if self.expand else self._first(calendar, start)
+            first = self._first(calendar, start)
+            if self.expand:
+                first = min(first, max(0, calendar.back(start - self.embargo, self.most, 0)))
             span = (first, start - self.embargo, start, end)
             folds.append(_fold(dataset, calendar, number, span, min(last, end)))
         return folds

@@ -106,6 +106,15 @@ def test_an_expanding_window_keeps_the_first_day(sample):
     assert [len(f.train_days) for f in folds] == sorted(len(f.train_days) for f in folds)
 
 
+def test_an_expanding_window_rolls_once_it_is_full(sample):
+    folds = WalkForward(90, 30, 15, unit="rows", most=240).split(sample)
+    assert [len(f.train_days) for f in folds[-3:]] == [80, 80, 80]
+    assert folds[0].train_days[0] == FIRST_DAY
+    assert max(len(f.train_days) for f in folds) == 80
+    wide = WalkForward(120, 30, 15, unit="rows", most=60).split(sample)
+    assert {len(f.train_days) for f in wide} == {40}
+
+
 def test_an_embargo_is_a_gap_of_whole_days(sample):
     for fold in WalkForward(40, 10, 5, embargo=4, unit="days").split(sample):
         assert fold.test_days[0] - fold.train_days[-1] == 5
@@ -232,7 +241,7 @@ def test_sizes_that_make_no_sense_are_refused():
 def test_a_split_describes_itself():
     assert WalkForward().describe() == {
         "kind": "walk_forward", "train": 500, "test": 100, "step": 50, "embargo": 0,
-        "expand": True, "unit": "longest",
+        "expand": True, "most": 20_000, "unit": "longest",
     }  # fmt: skip
     assert holdout(70, 15, 15).describe()["shares"] == [0.7, 0.15, 0.15]
 
