@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from mlcore.samples.dataset import Rows
 from mlcore.samples.labels import Label
 from mlcore.schema import Slot
 
-__all__ = ["Answerer", "draft_rows", "recommendation_id", "rule_drafts"]
+__all__ = ["Answerer", "Source", "draft_rows", "recommendation_id", "rule_drafts"]
 
 NOVELTY_LIMIT = 0.25
 MISSING_LIMIT = 0.5
@@ -58,7 +59,7 @@ class Answerer:
         default = "5" if self.slot.timeframe == "1d" else "12"
         return self.label.horizon or default
 
-    @property
+    @cached_property
     def feature_hash(self) -> str:
         """Hash of the inputs' names in order."""
         return hashlib.sha256("\n".join(self.features).encode()).hexdigest()[:16]
@@ -84,38 +85,36 @@ def _novelty(X: np.ndarray, who: Answerer) -> np.ndarray:
     return np.asarray(outside.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
-def _common(
-    rows: Rows, i: int, who: Answerer, snapshot: int | None, replay: bool
-) -> dict[str, Any]:
-    f = rows.frame
-    item, decision = str(f["item"].iloc[i]), int(f["decision_at"].iloc[i])
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from: the lake's snapshot, their window's first bar, and whether replayed."""
+
+    snapshot: int | None = None
+    first_bar: int | None = None
+    replay: bool = False
+    fold: int = -1
+
+
+def _common(rows: Rows, i: int, who: Answerer, source: Source) -> dict[str, Any]:
+    columns = rows.columns
+    item, decision = str(columns["item"][i]), int(columns["decision_at"][i])
+    slot = who.slot
     return {
-        "slot": str(who.slot), "version": who.version, "version_hash": who.version_hash,
-        "role": who.role, "certificate_id": who.certificate_id, "symbol": who.slot.symbol,
-        "timeframe": who.slot.timeframe, "item": item, "side": int(f["side"].iloc[i]),
-        "horizon": who.horizon, "trading_day": int(f["day"].iloc[i]),
-        "decision_at": decision, "due_at": int(f["due_at"].iloc[i]),
+        "slot": str(slot), "version": who.version, "version_hash": who.version_hash,
+        "role": who.role, "certificate_id": who.certificate_id, "symbol": slot.symbol,
+        "timeframe": slot.timeframe, "item": item, "side": int(columns["side"][i]),
+        "horizon": who.horizon, "trading_day": int(columns["day"][i]),
+        "decision_at": decision, "due_at": int(columns["due_at"][i]),
         "available_cutoff": decision, "features": tuple(rows.X[i].tolist()),
         "feature_set": who.feature_set, "feature_hash": who.feature_hash,
-        "config_hash": who.config_hash, "code_hash": who.code_hash, "snapshot": snapshot,
-        "simulated": who.simulated, "phase": who.phase, "replay": replay,
+        "config_hash": who.config_hash, "code_hash": who.code_hash,
+        "snapshot": source.snapshot, "first_bar": source.first_bar, "fold": source.fold,
+        "replay": source.replay, "simulated": who.simulated, "phase": who.phase,
         "cost_points": who.cost.points, "cost_bp": who.cost.bp,
-        "session": _text(f, "range", i), "regime": _text(f, "regime", i),
-        "stop": _number(f, "stop", i), "target": _number(f, "target", i),
-        "recommendation_id": recommendation_id(
-            who.slot.symbol, who.slot.timeframe, item, decision
-        ),
+        "session": columns["range"][i], "regime": columns["regime"][i],
+        "stop": _finite(columns["stop"][i]), "target": _finite(columns["target"][i]),
+        "recommendation_id": recommendation_id(slot.symbol, slot.timeframe, item, decision),
     }  # fmt: skip
-
-
-def _number(frame: Any, name: str, i: int) -> float | None:
-    value = float(frame[name].iloc[i]) if name in frame else np.nan
-    return value if np.isfinite(value) else None
-
-
-def _text(frame: Any, name: str, i: int) -> str | None:
-    value = frame[name].iloc[i] if name in frame else None
-    return None if value is None or value != value or value == "" else str(value)
 
 
 def _why_not(missing: float, novelty: float) -> str | None:
@@ -130,8 +129,8 @@ def _class_answers(
     fitted: Fitted, rows: Rows, who: Answerer
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Per row the fields of a classification's answer, and its difference in points."""
-    raw, p = fitted.answer(rows.X, rows.frame)
-    stated = fitted.stated(rows.X, rows.frame)
+    raw, p = fitted.answer(rows.X, rows.columns)
+    stated = fitted.stated(rows.X, rows.columns)
     classes = fitted.model.classes_
     best = np.argmax(p, axis=1)
     chosen = who.baseline if who.baseline in stated else next(iter(stated), "")
@@ -156,8 +155,8 @@ def _class_answers(
 def _value_answers(
     fitted: Fitted, rows: Rows, who: Answerer
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
-    raw, value = fitted.answer(rows.X, rows.frame)
-    stated = fitted.stated(rows.X, rows.frame)
+    raw, value = fitted.answer(rows.X, rows.columns)
+    stated = fitted.stated(rows.X, rows.columns)
     chosen = who.baseline if who.baseline in stated else next(iter(stated), "")
     against = stated[chosen] if chosen else np.zeros(len(value))
     low, high = fitted.residual or (np.nan, np.nan)
@@ -197,9 +196,8 @@ def _toward(fitted: Fitted, X: np.ndarray, answers: list[dict[str, Any]]) -> np.
 
 
 def draft_rows(
-    rows: Rows, fitted: Fitted, who: Answerer, *, fold: int = -1, replay: bool = False,
-    snapshot: int | None = None, listed: int = 4,
-) -> list[Draft]:  # fmt: skip
+    rows: Rows, fitted: Fitted, who: Answerer, source: Source, *, listed: int = 4
+) -> list[Draft]:
     """One draft a row, answered by one fitted model, reasons included."""
     if not len(rows.X):
         return []
@@ -218,23 +216,21 @@ def draft_rows(
             answer = {**answer, "taken": None if answer["taken"] is None else False}
         drafts.append(
             Draft(
-                **_common(rows, i, who, snapshot, replay), **answer, fold=fold,
-                reasons=reasons[i], novelty=_finite(novelty[i]), abstained=why is not None,
-                abstained_why=why,
+                **_common(rows, i, who, source), **answer, reasons=reasons[i],
+                novelty=_finite(novelty[i]), abstained=why is not None, abstained_why=why,
             )
         )  # fmt: skip
     return drafts
 
 
-def rule_drafts(rows: Rows, who: Answerer, why: str, snapshot: int | None) -> list[Draft]:
+def rule_drafts(rows: Rows, who: Answerer, why: str, source: Source) -> list[Draft]:
     """Drafts of the rule that answers where no model does.
 
     For the first break the rule is the mechanical baseline; for other targets it abstains.
     """
     drafts = []
     for i in range(len(rows.X)):
-        common = _common(rows, i, who, snapshot, False)
-        up = float(rows.frame["p_up"].iloc[i]) if "p_up" in rows.frame else np.nan
+        common, up = _common(rows, i, who, source), float(rows.columns["p_up"][i])
         if who.label.base != "orb_direction" or not np.isfinite(up):
             drafts.append(Draft(**common, abstained=True, abstained_why=why))
             continue

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mlcore.clock import Clock
-from mlcore.config import Settings
+from mlcore.config import Market, Settings
 from mlcore.errors import TooFewBars
 from mlcore.live.draft import Draft, Outcome, Prediction, Recommendation
-from mlcore.live.drafting import draft_rows, recommendation_id, rule_drafts
+from mlcore.live.drafting import Answerer, Source, draft_rows, recommendation_id, rule_drafts
 from mlcore.live.hot import HotWindow, HotWindows
 from mlcore.live.outcomes import outcomes_of
 from mlcore.live.versions import Loaded, LoadedVersions
@@ -21,17 +21,28 @@ from mlcore.market.bars import BarStore
 from mlcore.market.sessions import is_open, next_open
 from mlcore.registry import Registry
 from mlcore.samples.dataset import Rows, rows_at, window_bars
-from mlcore.samples.labels import label
-from mlcore.schema import Slot, timeframe_width
+from mlcore.schema import Bars, Slot, timeframe_width
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Shared"]
 
 CACHED = 4096
 PARTS = ("orb_direction", "orb_quality", "orb_r", "signal")
 
 
-def _some(rows: Rows, where: np.ndarray) -> Rows:
-    return Rows(rows.X[where], rows.names, rows.frame.iloc[where].reset_index(drop=True))
+@dataclass
+class Shared:
+    """What the answers of one call have in common, each looked up or made once.
+
+    `champions` are those of the whole registry, `memos` what rows of one window share.
+    """
+
+    champions: dict[str, str] | None = None
+    markets: dict[str, Market] = field(default_factory=dict)
+    memos: dict[int, tuple[Bars, dict[Any, Any]]] = field(default_factory=dict)
+
+    def memo(self, bars: Bars) -> dict[Any, Any]:
+        """The memo of a window; the window is kept, so that its id stays its own."""
+        return self.memos.setdefault(id(bars), (bars, {}))[1]
 
 
 class Engine:
@@ -74,16 +85,16 @@ class Engine:
         return int(next_open(market, instant))
 
     # --- rows ----------------------------------------------------------------------------
-    def _window(self, slot: Slot, features: tuple[str, ...]) -> HotWindow:
-        market = self._store.market_of(slot.symbol)
-        need = window_bars(label(slot.label), features, market, slot.timeframe)
-        return self.windows.get(slot.symbol, slot.timeframe, need)
+    def _market(self, symbol: str, shared: Shared) -> Market:
+        if symbol not in shared.markets:
+            shared.markets[symbol] = self._store.market_of(symbol)
+        return shared.markets[symbol]
 
-    def _rows(self, slot: Slot, features: tuple[str, ...], window: HotWindow, at: int) -> Rows:
-        return rows_at(
-            window.bars, self._store.market_of(slot.symbol), label(slot.label),
-            features=features, at=at, settings_orb=self._settings.orb,
-        )  # fmt: skip
+    def _window(self, who: Answerer, at: int, market: Market) -> HotWindow:
+        """The newest bars, or where these begin too late for `at`, those before it."""
+        slot = who.slot
+        need = window_bars(who.label, who.features, market, slot.timeframe)
+        return self.windows.at(slot.symbol, slot.timeframe, need, at)
 
     def forget(self) -> None:
         """Drop cached answers; windows and versions stay warm."""
@@ -95,21 +106,36 @@ class Engine:
         return self._registry.champion(slot)
 
     def drafts(
-        self, slot: Slot, at: int, *, version: str | None, role: str = "champion", listed: int = 4
-    ) -> list[Draft]:
-        """Every decision that is open at `at`, and the latest one, answered by a version."""
+        self, slot: Slot, at: int, *, version: str | None, role: str = "champion",
+        listed: int = 4, shared: Shared | None = None,
+    ) -> list[Draft]:  # fmt: skip
+        """Every decision that is open at `at`, and the latest one, answered by a version.
+
+        Parameters
+        ----------
+        listed
+            How many inputs a reason lists.
+        shared
+            What other calls at the same `at` have looked up already.
+        """
+        shared = Shared() if shared is None else shared
         loaded = self.versions.get(slot, version, role)
-        window = self._window(slot, loaded.who.features)
-        key = (str(slot), loaded.who.version, role, listed, window.mark)
+        market = self._market(slot.symbol, shared)
+        window = self._window(loaded.who, at, market)
+        key = (slot, loaded.who.version, role, listed, window.mark)
         held = self._drafts.get(key)
         newest = int(window.bars.available_at[-1]) if len(window.bars) else at
-        if held is not None and at >= newest:
+        is_newest = window.is_newest and at >= newest
+        if held is not None and is_newest:
             self.hits += 1
             return held
         self.misses += 1
-        rows = self._rows(slot, loaded.who.features, window, at)
+        rows = rows_at(
+            window.bars, market, loaded.who.label, features=loaded.who.features, at=at,
+            settings_orb=self._settings.orb, memo=shared.memo(window.bars),
+        )  # fmt: skip
         drafts = self._answer(loaded, rows, window, listed)
-        if at >= newest:
+        if is_newest:
             self._drafts[key] = drafts
             while len(self._drafts) > CACHED:
                 self._drafts.popitem(last=False)
@@ -118,13 +144,10 @@ class Engine:
     @staticmethod
     def _answer(loaded: Loaded, rows: Rows, window: HotWindow, listed: int) -> list[Draft]:
         first = int(window.bars.time[0]) if len(window.bars) else None
+        source = Source(window.snapshot, first)
         if loaded.package is None:
-            made = rule_drafts(rows, loaded.who, loaded.why, window.snapshot)
-        else:
-            made = draft_rows(
-                rows, loaded.package.shipped, loaded.who, snapshot=window.snapshot, listed=listed
-            )
-        return [replace(draft, first_bar=first) for draft in made]
+            return rule_drafts(rows, loaded.who, loaded.why, source)
+        return draft_rows(rows, loaded.package.shipped, loaded.who, source, listed=listed)
 
     def open_drafts(
         self, slot: Slot, now: int, *, version: str | None = None, role: str = "champion"
@@ -133,14 +156,18 @@ class Engine:
         made = self.drafts(slot, now, version=version, role=role)
         return [d for d in made if d.decision_at <= now < d.due_at]
 
-    def answer(self, slot: Slot, at: int | None = None, *, listed: int = 4) -> list[Draft]:
+    def answer(
+        self, slot: Slot, at: int | None = None, *, listed: int = 4, shared: Shared | None = None
+    ) -> list[Draft]:
         """The slot's answers (one, or one a side) to the latest decision at or before `at`.
 
         A decision that is already due is answered by a fold model that could not have known it.
         """
         now = int(self._clock().value)
         when = now if at is None else at
-        made = self.drafts(slot, when, version=self.champion(slot), listed=listed)
+        known = None if shared is None else shared.champions
+        version = self.champion(slot) if known is None else known.get(str(slot))
+        made = self.drafts(slot, when, version=version, listed=listed, shared=shared)
         past = [d for d in made if d.decision_at <= when]
         if not past:
             return []
@@ -154,11 +181,25 @@ class Engine:
 
     def recommend(self, symbol: str, timeframe: str, at: int | None = None) -> Recommendation:
         """Every champion's answer to the latest decision of a symbol, under one id."""
+        slots = [Slot(part, symbol, timeframe) for part in PARTS]
+        return self._recommend(symbol, timeframe, at, Shared(self._registry.champions(slots)))
+
+    def batch(
+        self, requests: Sequence[tuple[str, str]], at: int | None = None
+    ) -> list[Recommendation]:
+        """Recommendations for many (symbol, timeframe) pairs, in their order."""
+        shared = Shared(self._registry.champions())
+        when = int(self._clock().value) if at is None else at
+        return [self._recommend(s, t, when, shared) for s, t in requests]
+
+    def _recommend(
+        self, symbol: str, timeframe: str, at: int | None, shared: Shared
+    ) -> Recommendation:
         served = [Slot(part, symbol, timeframe) for part in PARTS]
-        slots = [s for s in served if self.champion(s) is not None]
+        slots = [s for s in served if str(s) in (shared.champions or {})]
         if not slots:
             slots = [Slot("signal" if timeframe == "1d" else "orb_direction", symbol, timeframe)]
-        calls = [draft for slot in slots for draft in self.answer(slot, at)]
+        calls = [draft for slot in slots for draft in self.answer(slot, at, shared=shared)]
         if not calls:
             return self.silent(symbol, timeframe)
         last = max(c.decision_at for c in calls)
@@ -189,10 +230,6 @@ class Engine:
             why=head.abstained_why,
         )  # fmt: skip
 
-    def batch(self, requests: Sequence[tuple[str, str]]) -> list[Recommendation]:
-        """Recommendations for many (symbol, timeframe) pairs, in their order."""
-        return [self.recommend(symbol, timeframe) for symbol, timeframe in requests]
-
     # --- the past ------------------------------------------------------------------------
     def replay_drafts(
         self, slot: Slot, version: str, since: int, until: int
@@ -221,17 +258,15 @@ class Engine:
             bars, self._store.market_of(slot.symbol), who.label, features=who.features,
             settings_orb=self._settings.orb,
         )  # fmt: skip
-        decision = rows.frame["decision_at"].to_numpy(np.int64)
+        decision = rows.columns["decision_at"]
         asked = (decision > since) & (decision < until)
         fold = package.fold_for(decision)
         mark = self._store.last(slot.symbol, slot.timeframe)
         drafts: list[Draft] = []
         for number in np.unique(fold[asked & (fold >= 0)]).tolist():
             where = np.flatnonzero(asked & (fold == number))
-            drafts += draft_rows(
-                _some(rows, where), package.folds[number], who, fold=number, replay=True,
-                snapshot=mark[2],
-            )  # fmt: skip
+            source = Source(mark[2], replay=True, fold=number)
+            drafts += draft_rows(rows.take(where), package.folds[number], who, source)
         return drafts, int((asked & (fold < 0)).sum())
 
     # --- outcomes ------------------------------------------------------------------------

@@ -13,10 +13,14 @@ __all__ = ["HotWindow", "HotWindows"]
 
 @dataclass(frozen=True)
 class HotWindow:
-    """The newest bars, and the store's mark they were read at (rows, last time, snapshot)."""
+    """The newest bars, and the store's mark they were read at (rows, last time, snapshot).
+
+    Without `is_newest` they are the bars before some past instant.
+    """
 
     bars: Bars
     mark: tuple[int, int | None, int | None]
+    is_newest: bool = True
 
     @property
     def snapshot(self) -> int | None:
@@ -47,3 +51,16 @@ class HotWindows:
             window = HotWindow(read, mark)
             self._held[key] = window
         return window
+
+    def at(self, symbol: str, timeframe: str, bars: int, instant: int) -> HotWindow:
+        """At least `bars` bars that could be read at `instant` (fewer where there are no more).
+
+        An instant before the held window is read from the store each time.
+        """
+        held = self.get(symbol, timeframe, bars)
+        known = held.bars.available_at
+        there = len(known) >= held.mark[0] or not len(known) or int(known[-1]) <= instant
+        if there or int((known <= instant).sum()) >= bars:
+            return held
+        read = self._store.tail(symbol, timeframe, bars, known_at=instant)
+        return HotWindow(read, held.mark, is_newest=False)

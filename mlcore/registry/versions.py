@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +326,17 @@ class Versions:
     def champion(self, slot: Slot | str) -> str | None:
         """The version the latest promotion or roll-back names; None before the first."""
         return champion_of(self._acts(str(self._slot(slot))))
+
+    def champions(self, slots: Sequence[Slot] | None = None) -> dict[str, str]:
+        """The champion of every slot (of these) that has one, in one query."""
+        names = [str(slot) for slot in slots or ()]
+        which = "" if slots is None else f"WHERE slot IN ({', '.join('?' * len(names))}) "
+        rows = self._db.query(
+            f"SELECT slot, version, act FROM promotions {which}ORDER BY id",  # noqa: S608
+            names,
+        )
+        roles = roles_of(Act(row["slot"], row["version"], row["act"]) for row in rows)
+        return {slot: version for (slot, version), role in roles.items() if role == "champion"}
 
 
 def _names(folder: Path) -> list[str]:

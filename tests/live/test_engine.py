@@ -9,6 +9,8 @@ from mlcore.config import load_settings
 from mlcore.live.monitor import report
 from mlcore.market.demo import simulate
 from mlcore.operations.shadowing import replay, settle, tick
+from mlcore.samples.dataset import rows_at
+from mlcore.samples.labels import label
 from mlcore.schema import Slot
 from mlcore.trading.ranges import opening_ranges
 from tests.homes import DIRECTION, NOW, QUALITY, SYMBOL, TIMEFRAME, add_bars, home_at
@@ -165,3 +167,32 @@ def test_the_running_score_is_unbiased_at_every_hour():
         early.append(r[known <= min(hours, 1)].mean())
     assert np.mean(early) < -0.10
     assert HOUR == 60 * MINUTE
+
+
+def test_an_instant_before_the_held_window_reads_the_bars_around_it(trained):
+    home = home_at(trained)
+    at = int(pd.Timestamp("2026-07-20 08:16:10", tz="UTC").value)
+    held = home.engine.windows.get(SYMBOL, TIMEFRAME, 100).bars
+    assert held.time[0] > at
+    [call] = home.engine.answer(DIRECTION, at)
+    assert call.item == "utc_0800/2026-07-20"
+    assert call.available_cutoff <= at
+    assert call.replay
+    assert call.fold >= 0
+    asked = home.engine.drafts(DIRECTION, at, version=call.version)
+    features = home.engine.versions.get(DIRECTION, call.version).who.features
+    bars = home.store.read(SYMBOL, TIMEFRAME)
+    market = home.store.market_of(SYMBOL)
+    whole = rows_at(bars, market, label("orb_direction"), features=features)
+    row = whole.frame["item"].tolist().index(call.item)
+    np.testing.assert_allclose(asked[-1].features, whole.X[row], rtol=1e-6, atol=1e-6)
+    assert home.engine.answer(DIRECTION, int(bars.time[0]) - HOUR) == []
+
+
+def test_a_recommendation_shares_rows_and_says_what_each_slot_says(trained):
+    home = home_at(trained)
+    said = home.engine.recommend(SYMBOL, TIMEFRAME)
+    alone = [d for slot in (DIRECTION, QUALITY) for d in home_at(trained).engine.answer(slot)]
+    assert list(said.calls) == alone
+    home.engine.forget()
+    assert home.engine.batch([(SYMBOL, TIMEFRAME)] * 2) == [said, said]
