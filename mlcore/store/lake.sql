@@ -7,4 +7,3 @@ CREATE TABLE lake.bars (
   volume DOUBLE, revision INTEGER NOT NULL, available_at TIMESTAMP_NS NOT NULL
 );
 CALL lake.set_option('parquet_version', '2');
-CALL lake.set_option('parquet_compression', 'zstd');
