@@ -202,13 +202,16 @@ class _Done:
 
 
 def _run(job: Job, folds: Sequence[Fold], threads: int) -> Iterator[_Done]:
-    if threads <= 1 or len(folds) == 1:
-        yield from (_one(job, fold) for fold in folds)
+    # The first fold alone, told before the others start: libraries are imported where they are
+    # used, and an import half done in one thread has been seen from another.
+    head, rest = (folds, []) if threads <= 1 else (folds[:1], folds[1:])
+    yield from (_one(job, fold) for fold in head)
+    if not rest:
         return
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=threads, backend="threading", return_as="generator", batch_size=1)
-    yield from pool(delayed(_one)(job, fold) for fold in folds)
+    yield from pool(delayed(_one)(job, fold) for fold in rest)
 
 
 def _one(job: Job, fold: Fold) -> _Done:

@@ -222,6 +222,22 @@ class TestRunning:
         assert len(losses) == len(folds)
         assert len(losses[0]["train"]) >= losses[0]["kept"]
 
+    def test_the_first_fold_is_told_before_others_start(self):
+        """Libraries are imported on first use; two threads must not do so at once."""
+        data, made, seen = ranges("orb_quality", days=120), [], []
+        make = maker(data)
+
+        def counting(seed):
+            made.append(seed)
+            return make(seed)
+
+        def tell(event):
+            seen.append((event["kind"], len(made)))
+
+        crossfit(data, SPLIT, counting, seed=1, threads=2, beside=(), progress=tell)
+        assert ("fold", 1) in seen
+        assert len(made) == len([kind for kind, _ in seen if kind == "fold"])
+
     def test_few_outcomes_have_no_figure_yet(self):
         data = ranges("orb_r", days=110, per_day=1)
         events = []
