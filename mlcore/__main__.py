@@ -101,18 +101,6 @@ def _say(answer: Any, as_json: bool) -> None:
             typer.echo(_line(str(key), text))
 
 
-def _columns(text: str | None) -> dict[str, str] | None:
-    if not text:
-        return None
-    pairs = [part.split("=", 1) for part in text.split(",")]
-    if any(len(pair) != 2 for pair in pairs):
-        raise UsageError(
-            f"--columns is NAME=COLUMN,… – {text!r} was given – write it as time=Date,close=Last.",
-            code="E_USAGE_COLUMNS",
-        )
-    return {name.strip(): column.strip() for name, column in pairs}
-
-
 @app.command()
 def demo(
     if_empty: Annotated[bool, typer.Option(help="Only where no bars are yet.")] = False,
@@ -139,7 +127,7 @@ def ingest(
     """Import bar files: all or nothing, and the same file twice changes nothing."""
     report = _hub().ingest(
         paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp, market=market,
-        columns=_columns(columns),
+        columns=columns,
     )  # fmt: skip
     _say(report, as_json)
 

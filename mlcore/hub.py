@@ -153,15 +153,16 @@ class Hub:
     def ingest(
         self, paths: Sequence[Path | str] | Path | str, *, symbol: str,
         timeframe: str | None = None, timezone: str | None = None, stamp: str | None = None,
-        market: str | None = None, columns: Mapping[str, str] | None = None,
+        market: str | None = None, columns: Mapping[str, str] | str | None = None,
     ) -> Any:  # fmt: skip
         """Import files of one symbol, all or nothing."""
-        from mlcore.operations.importing import ingest
+        from mlcore.operations.importing import ingest, parse_columns
 
         files = [paths] if isinstance(paths, str | Path) else list(paths)
         return ingest(
             self.home, [Path(p) for p in files], symbol=symbol, timeframe=timeframe,
-            timezone=timezone, stamp=stamp, market=market, columns=columns,
+            timezone=timezone, stamp=stamp, market=market,
+            columns=parse_columns(columns) if isinstance(columns, str) else columns,
         )  # fmt: skip
 
     def imports(self, limit: int = 50) -> pd.DataFrame:

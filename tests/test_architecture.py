@@ -121,7 +121,9 @@ def code_lines(path: Path) -> int:
     text = path.read_text(encoding="utf-8")
     skip = docstring_lines(ast.parse(text))
     rows = enumerate(text.splitlines(), 1)
-    return sum(1 for i, row in rows if i not in skip and row.strip() and not row.strip().startswith("#"))
+    return sum(
+        1 for i, row in rows if i not in skip and row.strip() and not row.strip().startswith("#")
+    )
 
 
 def functions(path: Path):
@@ -150,5 +152,7 @@ def test_nothing_heavy_is_imported_at_the_door():
     heavy = {"lightgbm", "sklearn", "scipy", "talib", "arch", "statsmodels", "exchange_calendars",
              "torch", "xgboost", "shap", "numba", "streamlit", "plotly"}  # fmt: skip
     code = "import sys, mlcore.hub; print(*{m.split('.')[0] for m in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert not heavy & set(done.stdout.split())

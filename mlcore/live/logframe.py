@@ -12,7 +12,7 @@ from mlcore.clock import NAT, to_instant
 from mlcore.live.chain import JSON_COLUMNS, PREDICTION_COLUMNS
 from mlcore.store.hubdb import HubDB
 
-__all__ = ["feature_matrix", "log_frame"]
+__all__ = ["feature_matrix", "log_frame", "newest_decisions"]
 
 _INSTANTS = ("decision_at", "due_at", "logged_at", "available_cutoff", "first_bar", "known_at",
              "settled_at")  # fmt: skip
@@ -81,3 +81,12 @@ def feature_matrix(db: HubDB, ids: list[str]) -> np.ndarray:
     if not rows:
         return np.empty((0, 0))
     return np.vstack([np.frombuffer(row["features"], "<f8") for row in rows])
+
+
+def newest_decisions(db: HubDB) -> dict[str, int]:
+    """`decision_at` of each slot's newest call that no challenger made, int64 ns."""
+    rows = db.query(
+        "SELECT slot, max(decision_at) AS at FROM predictions WHERE role != 'challenger' "
+        "GROUP BY slot"
+    )
+    return {row["slot"]: row["at"] for row in rows}

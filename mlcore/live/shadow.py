@@ -19,7 +19,7 @@ from mlcore.errors import LogError
 from mlcore.live import chain
 from mlcore.live.audit import audit
 from mlcore.live.draft import Draft, Outcome, Prediction
-from mlcore.live.logframe import log_frame
+from mlcore.live.logframe import log_frame, newest_decisions
 from mlcore.schema import timeframe_width
 from mlcore.store.hubdb import HubDB
 
@@ -322,21 +322,13 @@ class ShadowLog:
     ) -> pd.DataFrame:
         """Predictions joined with their first outcomes, by `due_at`; see `log_frame`."""
         return log_frame(
-            self._db,
-            slot=slot,
-            mode=mode,
-            due_before=due_before,
-            due_after=due_after,
+            self._db, slot=slot, mode=mode, due_before=due_before, due_after=due_after,
             parsed=parsed,
-        )
+        )  # fmt: skip
 
     def newest(self) -> dict[str, int]:
         """`decision_at` of each slot's newest call that no challenger made, int64 ns."""
-        rows = self._db.query(
-            "SELECT slot, max(decision_at) AS at FROM predictions WHERE role != 'challenger' "
-            "GROUP BY slot"
-        )
-        return {row["slot"]: row["at"] for row in rows}
+        return newest_decisions(self._db)
 
     # the chain ------------------------------------------------------------------------------
 

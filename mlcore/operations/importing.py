@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mlcore.errors import UsageError
 from mlcore.market.bars import ImportReport
 from mlcore.market.sources import load
 from mlcore.operations.home import Home
 
-__all__ = ["ingest"]
+__all__ = ["ingest", "parse_columns"]
 
 
 def ingest(
@@ -33,3 +34,22 @@ def ingest(
         bars, source=source, sha256=sha256, imported_at=home.now(), options=options
     )
     return replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
+
+
+def parse_columns(text: str | None) -> dict[str, str] | None:
+    """`time=Date,close=Last` as a mapping; None for nothing.
+
+    Raises
+    ------
+    UsageError
+        A part without an equals sign.
+    """
+    if not text:
+        return None
+    pairs = [part.split("=", 1) for part in text.split(",")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise UsageError(
+            f"--columns is NAME=COLUMN,… – {text!r} was given – write it as time=Date,close=Last.",
+            code="E_USAGE_COLUMNS",
+        )
+    return {name.strip(): column.strip() for name, column in pairs}

@@ -122,6 +122,7 @@ def test_the_whole_loop(chromium, open_page, looped):
         page.get_by_text(f"is the champion of {SLOT}").wait_for()
         assert Hub.open(home).home.registry.champion(hub.home.registry.versions()["slot"][0])
         page.get_by_text("replayed calls were added").wait_for(timeout=LONG)
+        settle(page)
 
         page.get_by_role("button", name="Open card").click()
         page.get_by_text("Provenance").wait_for()

@@ -468,7 +468,9 @@ def test_every_ink_reads_on_every_ground(ink, ground):
     assert contrast(TOKENS[ink], TOKENS[ground]) >= 4.5
 
 
-@pytest.mark.parametrize("ink", ["brand", "sim", "stale", *sorted({m.token for m in MARKS.values()})])
+@pytest.mark.parametrize(
+    "ink", ["brand", "sim", "stale", *sorted({m.token for m in MARKS.values()})]
+)
 def test_badges_read_on_their_own_tint(ink):
     tint = re.search(r"\.or-badge \{[^}]*var\(--bg\)\) (\d+)%", style_sheet())
     for ground in GROUNDS:

@@ -124,6 +124,8 @@ def test_below_thirty_outcomes_the_banner_has_no_figure():
     assert "12 of 30 outcomes" in html
     assert " %" not in html
     assert "2 due and not settled yet" in html
+    counted = today.banner({**REPORT, "counts": {"live": 12, "late": 0, "replay": 264}}, CALL.slot)
+    assert "Kept apart, on Monitoring: 264 replay." in counted
 
 
 def test_the_banner_says_the_verdict_letter_by_letter():

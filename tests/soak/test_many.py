@@ -25,7 +25,8 @@ def ask(place, *words):
 
 def test_commands_on_one_home_meet_no_lock_and_lose_nothing(trained):
     words = [("predict", SYMBOL, "5m"), ("shadow", "tick"), ("shadow", "settle"), ("models",),
-             ("shadow", "replay", "--days", "20", "--slot", str(DIRECTION)), ("verify",)]  # fmt: skip
+             ("shadow", "replay", "--days", "20", "--slot", str(DIRECTION)),
+             ("verify",)]  # fmt: skip
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         told = list(pool.map(lambda i: ask(trained, *words[i % len(words)]), range(48)))
     assert [said for code, said in told if code != 0] == []
