@@ -70,8 +70,9 @@ def _watch_replay(job_id: str) -> None:
 def follow_replay() -> None:
     """One line about a replay that this session started, as long as it runs."""
     job_id = st.session_state.get(_REPLAY)
-    if job_id:
-        _watch_replay(job_id)
+    with st.container(key="following"):  # always there, so that nothing below it moves
+        if job_id:
+            _watch_replay(job_id)
 
 
 def _reason(act: str, slot: str) -> str:

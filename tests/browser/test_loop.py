@@ -94,6 +94,7 @@ def looped(tmp_path_factory):
     return place / "home", files, rows, cut
 
 
+@pytest.mark.timeout(900)
 def test_the_whole_loop(chromium, open_page, looped):
     home, files, rows, cut = looped
     with serving(home) as address:
