@@ -18,6 +18,7 @@ import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -67,28 +68,40 @@ _REALS = frozenset(
 )  # fmt: skip
 _BOOLS = ("simulated", "abstained", "taken")
 _OUTER = frozenset(("sequence", "logged_at", "settled_at", "mode", "previous_hash", "hash"))
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_EMPTY: dict[Any, str] = {dict: "{}", tuple: "[]", list: "[]"}
+_PLAIN = frozenset((str, int, float, type(None)))
 _DRAFT_FIELDS = tuple(f.name for f in fields(Draft) if f.name != "replay")
 
 
-def _cell(name: str, value: Any) -> Any:
-    """A field's value as its column holds it."""
-    if name == "features":
-        return np.asarray(value, dtype="<f8").tobytes()
-    if name in JSON_COLUMNS or name == "details":
-        return canonical_json(value)
+def _json(value: Any) -> str:
+    return canonical_json(value) if value else _EMPTY.get(type(value)) or canonical_json(value)
+
+
+def _real(value: Any) -> float | None:
     if value is None:
         return None
-    if name in _REALS:
-        number = float(value) + 0.0  # sqlite keeps no negative zero
-        return number if math.isfinite(number) else None
-    if isinstance(value, bool | np.bool_ | np.integer):
-        return int(value)
-    return value
+    number = float(value) + 0.0  # sqlite keeps no negative zero
+    return number if math.isfinite(number) else None
+
+
+def _cells(row: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
+    """A row of fields as its columns hold them; `texts` are those kept as JSON."""
+    for name in texts:
+        row[name] = _json(row[name])
+    for name in _REALS & row.keys():
+        row[name] = _real(row[name])
+    for name, value in row.items():
+        if type(value) not in _PLAIN and isinstance(value, bool | np.bool_ | np.integer):
+            row[name] = int(value)
+    return row
 
 
 def draft_row(draft: Draft) -> dict[str, Any]:
     """A draft's columns, its deterministic id among them."""
-    row = {name: _cell(name, getattr(draft, name)) for name in _DRAFT_FIELDS}
+    own = vars(draft)
+    row = _cells({name: own[name] for name in _DRAFT_FIELDS}, JSON_COLUMNS)
+    row["features"] = np.asarray(draft.features, dtype="<f8").tobytes()
     row["id"] = prediction_id(draft)
     return row
 
@@ -109,14 +122,19 @@ def prediction_id(draft: Draft) -> str:
 def outcome_row(found: Outcome) -> dict[str, Any]:
     """An outcome's columns, as far as it says them itself."""
     own = (n for n in OUTCOME_COLUMNS if n not in _OUTER)
-    return {name: _cell(name, getattr(found, name)) for name in own}
+    return _cells({name: getattr(found, name) for name in own}, ("details",))
 
 
 def body_hash(row: Row, columns: tuple[str, ...]) -> str:
     """The SHA-256 of everything in a row but what is only known while the log is locked."""
-    cells = [row[name] for name in columns if name not in _OUTER]
+    cells = [row[name] for name in _inner(columns)]
     plain = [cell.hex() if isinstance(cell, bytes) else cell for cell in cells]
     return hashlib.sha256(_dense(plain)).hexdigest()
+
+
+@cache
+def _inner(columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in columns if name not in _OUTER)
 
 
 def row_hash(sequence: int, at: int, kind: str | int, previous: str, body: str) -> str:
@@ -125,14 +143,16 @@ def row_hash(sequence: int, at: int, kind: str | int, previous: str, body: str) 
 
 
 def _dense(values: list[Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODE(values).encode()
 
 
 def prediction(row: Row) -> Prediction:
     """The Prediction that a row of `predictions` holds."""
     values: dict[str, Any] = {name: row[name] for name in PREDICTION_COLUMNS}
     values["features"] = tuple(np.frombuffer(row["features"], "<f8").tolist())
-    values.update((name, json.loads(row[name])) for name in JSON_COLUMNS)
+    for name in JSON_COLUMNS:
+        text = values[name]
+        values[name] = {} if text == "{}" else json.loads(text)
     values["conformal"], values["reasons"] = tuple(values["conformal"]), tuple(values["reasons"])
     for name in _BOOLS:
         values[name] = None if row[name] is None else bool(row[name])
