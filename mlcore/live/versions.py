@@ -73,7 +73,7 @@ class LoadedVersions:
         """Certificate of this code for what the version was made of, and whether it passed."""
         if spec["code_hash"] == code_hash():
             return spec["certificate_id"], True
-        return self._registry.proof_of(slot, set_id=spec["set_id"], code_hash=code_hash())
+        return self._registry.proof_of(slot, set_id=spec.get("set_id", ""), code_hash=code_hash())
 
     def _load(self, slot: Slot, version: str, role: str) -> Loaded:
         package = Package.read(self._registry.path(slot, version))

@@ -353,7 +353,7 @@ def _is_version(name: str) -> bool:
 
 
 def _word(value: Any) -> str | None:
-    """A verdict as one word for lists: itself, or the `word` of a verdict object."""
+    """A verdict as its words for lists: itself, or the `words` of a verdict object."""
     if isinstance(value, Mapping):
-        value = value.get("word") or value.get("verdict")
+        value = value.get("words")
     return None if value is None else str(value)
