@@ -69,7 +69,7 @@ def save(registry, certificate):
 
 
 def test_a_version_is_named_by_its_time_and_content(registry, save, certificate):
-    version = save(model_kind="lightgbm", verdict={"word": "no evidence"})
+    version = save(model_kind="lightgbm", verdict={"words": "no evidence"})
     assert check_version(version)
     assert version.startswith("20260117T0229")
     folder = registry.path(SLOT, version)
@@ -145,8 +145,10 @@ def test_a_certificate_holds_for_its_subject_and_its_code_alone(registry, certif
     assert registry.valid_certificate(SLOT, **{**asked, "set_id": "core40"}) is None
     assert registry.valid_certificate(SLOT, **{**asked, "code_hash": "d" * 64}) is None
     newer = registry.certify(SLOT, **asked, passed=True, report={"rows": 240})
-    registry.certify(SLOT, **asked, passed=False, report={})
     assert registry.valid_certificate(SLOT, **asked) == newer
+    failed = registry.certify(SLOT, **asked, passed=False, report={})
+    assert registry.proof_of(SLOT, **asked) == (failed, False)
+    assert registry.valid_certificate(SLOT, **asked) is None
 
 
 def nothing(folder):
