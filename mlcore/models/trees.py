@@ -1,7 +1,7 @@
 """Gradient-boosted trees: LightGBM, one thread, early stopping, stored as its own text.
 
-One row goes through LightGBM's prepared single-row call (5 µs against 20 of `Booster.predict`);
-contributions are its native ones.
+One row goes through LightGBM's prepared single-row call (5 µs against 20 of `Booster.predict`),
+its contributions, the native ones, too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["LightGBM"]
 
 Floats = NDArray[np.float64]
 _FILE = "model.txt"
-_RAW, _DOUBLE = 1, 1  # LightGBM's C_API_PREDICT_RAW_SCORE and C_API_DTYPE_FLOAT64
+_RAW, _PARTS, _DOUBLE = 1, 3, 1  # LightGBM's C_API_PREDICT_RAW_SCORE, _CONTRIB, _DTYPE_FLOAT64
 _LOOK = 8  # rounds between two looks at the stop sign
 _LEAST_VALID = 10
 
@@ -64,7 +64,7 @@ class LightGBM(BaseModel):
 
     _booster: Any = None
     _plan: ClassPlan | None = None
-    _row: _SingleRow | None = None
+    _rows: dict[int, _SingleRow]
     _kept = 0
 
     def library_params(self, classes: int, spread: float = 1.0) -> dict[str, Any]:
@@ -117,12 +117,15 @@ class LightGBM(BaseModel):
         return result
 
     def _raw_contributions(self, table: Floats) -> Floats:
-        return self._ask(table, pred_contrib=True)
+        if len(table) != 1:
+            return self._ask(table, pred_contrib=True)
+        return self._single(_PARTS, table)[None, :]
 
     def _fit(
         self, X: Floats, y: Floats, weight: Floats, valid: tuple[Floats, Floats] | None
     ) -> None:
-        self._plan = self._booster = self._row = None
+        self._plan = self._booster = None
+        self._rows = {}
         if self.task == "classification":
             k, own = len(self.classes_), self.params
             self._plan = ClassPlan.of(y, weight, k, least=own["least"], balance=own["balance"])
@@ -183,12 +186,16 @@ class LightGBM(BaseModel):
         """Raw scores: (n,), or (n, k') for three learnt classes and more."""
         if len(X) != 1:
             return self._ask(X, raw_score=True)
-        if self._row is None:
-            width = 1 if self._plan is None or len(self._plan.learnt) == 2 else None
-            outputs = width or self._booster.num_model_per_iteration()
-            self._row = _SingleRow(self._booster, self._kept, X.shape[1], outputs)
-        scores = self._row(X)
+        scores = self._single(_RAW, X)
         return scores if len(scores) == 1 else scores[None, :]
+
+    def _single(self, what: int, X: Floats) -> Floats:
+        """The prepared call for one row: raw scores, or their parts."""
+        if what not in self._rows:
+            width, outputs = X.shape[1], self._booster.num_model_per_iteration()
+            size = outputs * (width + 1) if what == _PARTS else outputs
+            self._rows[what] = _SingleRow(self._booster, self._kept, width, size, what)
+        return self._rows[what](X)
 
     def _ask(self, X: Floats, **what: bool) -> Floats:
         """One library call; its thread count is the whole process's.
@@ -216,6 +223,7 @@ class LightGBM(BaseModel):
 
         self._plan = None if state["plan"] is None else ClassPlan.from_dict(state["plan"])
         self._kept, self.curves = int(state["kept"]), dict(state["curves"])
+        self._rows = {}
         if state["file"] is None:
             return
         try:
@@ -238,13 +246,13 @@ class LightGBM(BaseModel):
 class _SingleRow:
     """LightGBM's prepared call for one row; one at a time, as it owns its buffers."""
 
-    def __init__(self, booster: Any, rounds: int, width: int, outputs: int) -> None:
+    def __init__(self, booster: Any, rounds: int, width: int, outputs: int, what: int) -> None:
         from lightgbm.basic import _LIB, _safe_call
 
         handle = ctypes.c_void_p()
         _safe_call(
             _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
-                booster._handle, ctypes.c_int(_RAW), ctypes.c_int(0), ctypes.c_int(rounds),
+                booster._handle, ctypes.c_int(what), ctypes.c_int(0), ctypes.c_int(rounds),
                 ctypes.c_int(_DOUBLE), ctypes.c_int32(width), b"num_threads=1",
                 ctypes.byref(handle),
             )
