@@ -141,7 +141,7 @@ def _sentence(text: str | None) -> str:
     return f"{words[:1].upper()}{words[1:]}." if words and words[-1] not in ".!?" else words
 
 
-def banner(report: Mapping[str, Any], slot: str) -> Html:
+def banner(report: Mapping[str, Any], slot: str, *, replayed: int = 0) -> Html:
     """The verdict on one slot's live calls, in words, with the big evidence bar."""
     judged = report["verdict"]
     verdict, (title, measure) = told(judged), MEASURES[judged["measure"]]
@@ -149,6 +149,8 @@ def banner(report: Mapping[str, Any], slot: str) -> Html:
     unsettled = int(report.get("due_unsettled") or 0)
     text = _SENTENCES.get(kind, _SENTENCES["few"])
     text += f" {thousands(unsettled)} due and not settled yet." if unsettled else ""
+    kept = f" {thousands(replayed)} replayed calls are scored apart, on Monitoring."
+    text += kept if replayed else ""
     text += " Nothing here places an order."
     pair = (judged.get("value"), judged.get("baseline_value"))
     bar = parts.evidence_bar(

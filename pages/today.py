@@ -28,9 +28,9 @@ def logged(home: str, mark: tuple[int, int]) -> tuple[list[Any], list[Any]]:
 
 
 @st.cache_data(ttl=60, show_spinner=False, max_entries=64)
-def live_report(home: str, slot: str, mark: tuple[int, int]) -> dict[str, Any]:
-    """What the log says about a slot's live calls."""
-    return hub.report(slot, mode="live")
+def report_of(home: str, slot: str, mode: str, mark: tuple[int, int]) -> dict[str, Any]:
+    """What the log says about a slot's calls of one mode."""
+    return hub.report(slot, mode=mode)
 
 
 @st.cache_data(ttl=60, show_spinner=False, max_entries=4)
@@ -52,8 +52,9 @@ def show_banner(row: today.Row) -> None:
         )
         _ui.show(parts.callout(f"No model answers {row.head.slot} yet: the rule does.", text))
         return
-    report = live_report(home, row.head.slot, mark)
-    _ui.show(today.banner(report, row.head.slot))
+    slot = row.head.slot
+    live, replay = (report_of(home, slot, mode, mark) for mode in ("live", "replay"))
+    _ui.show(today.banner(live, slot, replayed=replay["settled"]))
 
 
 def show_chart(row: today.Row, place: str) -> None:

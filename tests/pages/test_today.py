@@ -116,7 +116,7 @@ FEW = {
     "difference": None, "low": None, "high": None, "worth": 0.02, "power": None, "more": None,
     "measure": "accuracy", "baseline": None, "value": None, "baseline_value": None,
 }  # fmt: skip
-REPORT = {"verdict": FEW, "due_unsettled": 2}
+REPORT = {"verdict": FEW, "due_unsettled": 2, "settled": 12}
 
 
 def test_below_thirty_outcomes_the_banner_has_no_figure():
@@ -124,8 +124,8 @@ def test_below_thirty_outcomes_the_banner_has_no_figure():
     assert "12 of 30 outcomes" in html
     assert " %" not in html
     assert "2 due and not settled yet" in html
-    counted = today.banner({**REPORT, "counts": {"live": 12, "late": 0, "replay": 264}}, CALL.slot)
-    assert "Kept apart, on Monitoring: 264 replay." in counted
+    assert "replayed" not in html
+    assert "264 replayed calls are scored apart" in today.banner(REPORT, CALL.slot, replayed=264)
 
 
 def test_the_banner_says_the_verdict_letter_by_letter():
