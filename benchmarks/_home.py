@@ -9,7 +9,7 @@ from mlcore.clock import fixed_clock
 from mlcore.config import load_settings
 from mlcore.market.demo import simulate
 from mlcore.operations.home import Home
-from mlcore.operations.retraining import run_training
+from mlcore.operations.retraining import renew_certificates, run_training
 from mlcore.schema import Slot
 
 SYMBOL, TIMEFRAME = "SIM-EDGE", "5m"
@@ -32,4 +32,5 @@ def trained_home(targets=("orb_direction",)):
         if home.registry.champion(slot) is None:
             made = run_training(home, {"target": target, "symbol": SYMBOL, "timeframe": TIMEFRAME})
             home.registry.promote(slot, made["version"], "benchmark", actor="benchmark")
+    renew_certificates(home)  # a version proved by other code would be loaded at every call
     return home

@@ -1,4 +1,4 @@
-"""The reasons of one row against LightGBM's native contributions and shap's TreeExplainer.
+"""The contributions of one row, put toward a class, against LightGBM's native ones.
 
 Goal: at most 1.2 × the native contributions, equal to 1e-9, and adding up to the margin.
 """
@@ -14,22 +14,20 @@ from benchmarks._home import DIRECTION, trained_home
 def main():
     home = trained_home()
     package = home.engine.versions.get(DIRECTION, home.engine.champion(DIRECTION)).package
-    model = package.shipped.model
-    row = np.random.default_rng(0).normal(size=(1, len(package.features)))
-    booster = model._booster
-
-    def ours():
-        return model.contributions(row)
-
-    def native():
-        return booster.predict(row, pred_contrib=True, num_threads=1)
-
-    gap = abs(float(ours().sum() - model.margin(row)[0]))
+    model, booster = package.shipped.model, package.shipped.model._booster
+    rows = np.random.default_rng(0).normal(size=(200, len(package.features)))
+    row = rows[:1]
+    native = booster.predict(rows, pred_contrib=True, num_threads=1)
+    ours = np.concatenate([model._raw_contributions(one[None]) for one in rows])
+    gap = np.abs(ours - native).max()
+    told = np.concatenate([model.contributions(one[None]) for one in rows])
+    rest = np.abs(told.sum(axis=1) - model.margin(rows)).max()
     result = compare(
-        "contributions of one row against native", ours, native, limit=1.2, repeat=200,
-        note=f"sum against margin: {gap:.1e}",
+        "contributions of one row against native", lambda: model.contributions(row),
+        lambda: booster.predict(row, pred_contrib=True, num_threads=1), limit=1.2, repeat=200,
+        note=f"{len(rows)} rows differ by {gap:.0e}, their sums from the margin by {rest:.0e}",
     )  # fmt: skip
-    return tell(result) or int(gap > 1e-9)
+    return tell(result) or int(max(gap, rest) > 1e-9)
 
 
 if __name__ == "__main__":
