@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,15 +45,17 @@ class LoadedVersions:
         if version is None:
             return self.rule(slot, "no model is trained for this target yet")
         key = (str(slot), version, role)
-        if key in self._held:
-            return self._held[key]
+        held = self._held.get(key)
         try:
-            loaded = self._load(slot, version, role)
+            if held is None:
+                held = self._load(slot, version, role)
+            elif held.is_void:  # a void certificate may be renewed at any time: look again
+                held = self._proved(slot, held)
         except OpenrangeError as error:
             return self.rule(slot, f"{version} could not be loaded: {error.message}")
-        if not loaded.is_void:  # a void certificate may be renewed at any time: look again
-            self._held[key] = loaded
-        return loaded
+        if held.package is not None:
+            self._held[key] = held
+        return held
 
     def rule(self, slot: Slot, why: str) -> Loaded:
         """The rule that answers where no model does."""
@@ -79,18 +81,27 @@ class LoadedVersions:
         package = Package.read(self._registry.path(slot, version))
         card = self._registry.card(slot, version)
         spec, verdict = package.spec, card["verdict"]
-        proof = self._proof(slot, spec)
-        if proof is not None and not proof[1]:
-            return self.rule(slot, f"{version} fails the leak prover of this code")
-        void = proof is None
         who = Answerer(
             label=label(slot.label), version=version,
             version_hash=self._registry.version_hash(slot, version), role=role,
             features=package.features, feature_set=spec["feature_set"],
-            certificate_id=None if proof is None else proof[0], code_hash=code_hash(),
+            certificate_id=None, code_hash=code_hash(),
             evidence=verdict["kind"] == "edge", baseline=spec.get("best_baseline") or "",
             lows=np.array(spec["lows"], dtype=float), highs=np.array(spec["highs"], dtype=float),
             **self._common(slot),
         )  # fmt: skip
-        why = "its leak certificate is void: the code changed" if void else ""
-        return Loaded(who, package, why, is_void=void)
+        return self._proved(slot, Loaded(who, package))
+
+    def _proved(self, slot: Slot, loaded: Loaded) -> Loaded:
+        """The version with its certificate of this code: valid, void, or failed (the rule)."""
+        if loaded.package is None:
+            return loaded
+        proof = self._proof(slot, loaded.package.spec)
+        if proof is None:
+            why = "its leak certificate is void: the code changed"
+            return replace(loaded, why=why, is_void=True)
+        if not proof[1]:
+            return self.rule(slot, f"{loaded.who.version} fails the leak prover of this code")
+        return replace(
+            loaded, who=replace(loaded.who, certificate_id=proof[0]), why="", is_void=False
+        )

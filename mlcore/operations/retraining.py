@@ -166,11 +166,10 @@ def renew_certificates(home: Home, progress: Progress | None = None) -> dict[str
     for slot in void_champions(home):
         where = Slot.parse(slot)
         folder = home.registry.path(where, home.registry.champion(where) or "champion")
-        spec, shop = _spec(home, Package.read(folder).spec), _workshop(home)
+        kept, shop = Package.read(folder).spec, _workshop(home)
+        spec, tell = _spec(home, kept), progress or (lambda event: None)
         try:
-            told[slot] = prove(
-                shop, spec, dataset_of(shop, spec), progress or (lambda event: None)
-            )  # fmt: skip
+            told[slot] = prove(shop, spec, dataset_of(shop, spec), tell, kept.get("set_id"))
         except OpenrangeError as error:
             told[slot] = error.as_dict()
     return told

@@ -133,15 +133,20 @@ def maker_of(spec: TrainSpec, dataset: Dataset) -> Callable[[int], Model]:
     return make
 
 
-def prove(shop: Workshop, spec: TrainSpec, dataset: Dataset, progress: Progress) -> str:
+def prove(
+    shop: Workshop, spec: TrainSpec, dataset: Dataset, progress: Progress,
+    set_id: str | None = None,
+) -> str:  # fmt: skip
     """The certificate's id: an old one where nothing it binds has changed, else a new one.
+
+    `set_id` is what a version was registered with, where it is proved again.
 
     Raises
     ------
     LeakFound
         Something sees the future; that too is kept, as a certificate that did not pass.
     """
-    set_id = set_id_of(spec)
+    set_id = set_id or set_id_of(spec)
     held = shop.registry.valid_certificate(spec.slot, set_id=set_id, code_hash=code_hash())
     if held is not None:
         progress({"kind": "stage", "text": f"leak certificate {held} holds: nothing changed"})
