@@ -92,7 +92,7 @@ def test_without_a_watch_the_page_logs_before_it_shows(run_page, bars_home):
 def test_a_row_opens_its_detail_and_the_url_keeps_it(run_page, bars_home):
     at = run_page("today", bars_home)
     keys = [b.key for b in at.button if b.key.startswith("open_")]
-    assert len(keys) >= 2
+    assert keys
     at.button(key=keys[-1]).click().run()
     assert at.query_params["call"] == keys[-1].removeprefix("open_")
     again = run_page("today", bars_home, call=keys[-1].removeprefix("open_"))
