@@ -73,7 +73,7 @@ def _instant(name: str, value: Any) -> Any:
     """Instants of a report as text; everything else as it is."""
     from mlcore.clock import to_timestamp
 
-    known = name in ("first", "last") and isinstance(value, int)
+    known = name.startswith(("first", "last")) and isinstance(value, int)
     return to_timestamp(value).isoformat() if known else value
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "PREDICTION_COLUMNS",
     "Row",
     "body_hash",
+    "differs",
     "draft_row",
     "key_of",
     "outcome",
@@ -69,6 +70,7 @@ _REALS = frozenset(
 _BOOLS = ("simulated", "abstained", "taken")
 _OUTER = frozenset(("sequence", "logged_at", "settled_at", "mode", "previous_hash", "hash"))
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_COMPARED = ("y", "answer", "broke", "r_gross", "r_taken", "mfe", "mae", "exit_reason")
 _EMPTY: dict[Any, str] = {dict: "{}", tuple: "[]", list: "[]"}
 _PLAIN = frozenset((str, int, float, type(None)))
 _DRAFT_FIELDS = tuple(f.name for f in fields(Draft) if f.name != "replay")
@@ -123,6 +125,18 @@ def outcome_row(found: Outcome) -> dict[str, Any]:
     """An outcome's columns, as far as it says them itself."""
     own = (n for n in OUTCOME_COLUMNS if n not in _OUTER)
     return _cells({name: getattr(found, name) for name in own}, ("details",))
+
+
+def differs(first: Outcome, second: Outcome) -> bool:
+    """Whether two outcomes of one call say different things, rounding aside."""
+    old, new = outcome_row(first), outcome_row(second)
+    return any(not _same(old[name], new[name]) for name in _COMPARED)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(a == b)
 
 
 def body_hash(row: Row, columns: tuple[str, ...]) -> str:

@@ -16,9 +16,15 @@ from mlcore.samples.decisions import decisions
 from mlcore.samples.labels import label
 from mlcore.schema import Slot, timeframe_width
 
-__all__ = ["outcomes_of"]
+__all__ = ["outcomes_of", "reach"]
 
 BROKE = {1: "UP", -1: "DOWN", 0: "NONE", 2: "AMBIGUOUS"}
+
+
+def reach(timeframe: str) -> int:
+    """How long before its decision a bar may lie that a call's outcome reads, in nanoseconds."""
+    # a signal's barriers need a thousand bars before it, a range the day that it opens
+    return max(1200 * timeframe_width(timeframe) * 2, 10 * DAY)
 
 
 def outcomes_of(
@@ -28,9 +34,7 @@ def outcomes_of(
     question = label(slot.label)
     market = store.market_of(slot.symbol)
     first = min(p.decision_at for p in predictions)
-    # a signal's barriers need a thousand bars before it, a range the day that it opens
-    start = first - max(1200 * timeframe_width(slot.timeframe) * 2, 10 * DAY)
-    bars = store.read(slot.symbol, slot.timeframe, start=start)
+    bars = store.read(slot.symbol, slot.timeframe, start=first - reach(slot.timeframe))
     frame = decisions(bars, market, question, orb=settings.orb)
     snapshot = store.last(slot.symbol, slot.timeframe)[2]
     settled = frame[frame["settled"].to_numpy(bool)]

@@ -6,7 +6,6 @@ their own. It knows neither bars nor models: what came of a call is told by a fu
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +42,6 @@ _UNSETTLED = (
     "p.sequence IN (SELECT sequence FROM open_calls WHERE due_at <= :now) "
     "AND (:slot IS NULL OR slot = :slot) AND (:mode IS NULL OR mode = :mode)"
 )
-_COMPARED = ("y", "answer", "broke", "r_gross", "r_taken", "mfe", "mae", "exit_reason")
 _BATCH = 2_000
 
 OutcomeOf = Callable[[Sequence[Prediction]], Iterable[Outcome]]
@@ -52,10 +50,13 @@ OutcomeOf = Callable[[Sequence[Prediction]], Iterable[Outcome]]
 
 @dataclass(frozen=True)
 class Settlement:
-    """What a settling did: outcomes added, and calls that are due but still without one."""
+    """What a settling did: outcomes added, calls that are due but still without one, and how many
+    calls were looked at for it.
+    """
 
     outcomes: tuple[Outcome, ...]
     waiting: int
+    asked: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """JSON-ready counts: settled (first outcomes), revised (flagged ones), waiting."""
@@ -208,28 +209,33 @@ class ShadowLog:
         symbol: str | None = None,
         timeframe: str | None = None,
         since: Any = None,
+        until: Any = None,
     ) -> Settlement:
         """After bars were restated: add a flagged row where an outcome would now be another.
 
-        Scores keep the first. `since` (a time) leaves out calls that were due before it.
+        Scores keep the first. Calls that were due before `since`, or decided after `until`, are
+        left out.
         """
-        instant, added = to_instant(now), []
+        instant, added, count = to_instant(now), [], 0
         where = (
-            "due_at <= :now AND due_at >= :since AND (:symbol IS NULL OR symbol = :symbol) "
+            "due_at <= :now AND due_at >= :since AND decision_at <= :until AND (:symbol IS NULL OR symbol = :symbol) "
             "AND (:timeframe IS NULL OR timeframe = :timeframe) "
             "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.prediction_id = p.id)"
         )
         start = 0 if since is None else to_instant(since)
-        given = {"now": instant, "since": start, "symbol": symbol, "timeframe": timeframe}
+        given = {
+            "now": instant, "since": start, "until": instant if until is None else to_instant(until),
+            "symbol": symbol, "timeframe": timeframe,
+        }  # fmt: skip
         for page in self._pages(where, given):
             asked = [chain.prediction(row) for row in page]
-            found = _of(asked, outcome_of(asked))
+            found, count = _of(asked, outcome_of(asked)), count + len(asked)
             known = {name: self.outcomes(name)[-1] for name in found}
-            changed = [o for name, o in found.items() if _differs(known[name], o)]
+            changed = [o for name, o in found.items() if chain.differs(known[name], o)]
             added += self._attach(
                 [(o, known[o.prediction_id].revision + 1) for o in changed], instant
             )
-        return Settlement(tuple(added), self.unsettled(instant))
+        return Settlement(tuple(added), self.unsettled(instant), count)
 
     def _attach(self, found: list[tuple[Outcome, int]], now: int) -> list[Outcome]:
         rows = [{**chain.outcome_row(o), "revision": revision} for o, revision in found]
@@ -424,14 +430,3 @@ def _of(asked: Sequence[Prediction], found: Iterable[Outcome]) -> dict[str, Outc
             code="E_LOG_OUTCOME",
         )
     return outcomes
-
-
-def _differs(first: Outcome, second: Outcome) -> bool:
-    old, new = chain.outcome_row(first), chain.outcome_row(second)
-    return any(not _same(old[name], new[name]) for name in _COMPARED)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
-    return bool(a == b)

@@ -19,7 +19,8 @@ import pandas as pd
 from mlcore.clock import to_timestamp
 from mlcore.config import Market, Settings
 from mlcore.errors import BarsError, StoreError, UsageError
-from mlcore.market.holdings import Holdings
+from mlcore.market.held import HeldBars
+from mlcore.market.holdings import Holding, Holdings
 from mlcore.market.revisions import Plan, Stored, plan_changes
 from mlcore.market.soundness import first_fault
 from mlcore.schema import BAR_COLUMNS, PRICE_COLUMNS, Bars, check_symbol, timeframe_width
@@ -35,7 +36,11 @@ _Ready = tuple[int, Plan, Any]
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did: bars read, added, revised, unchanged; instants are int64 ns or None."""
+    """What an import did: bars read, added, revised, unchanged; instants are int64 ns or None.
+
+    `rechecked` settled calls lean on the bars it changed, and `outcomes_changed` of them would
+    have another outcome now; whoever has the log fills these in.
+    """
 
     symbol: str
     timeframe: str
@@ -47,6 +52,10 @@ class ImportReport:
     last: int | None
     snapshot: int
     notes: tuple[str, ...] = ()
+    first_revised: int | None = None
+    last_revised: int | None = None
+    rechecked: int = 0
+    outcomes_changed: int = 0
 
 
 class BarStore:
@@ -63,6 +72,7 @@ class BarStore:
     def __init__(self, lake: Lake, db: HubDB, settings: Settings) -> None:
         self._lake, self._settings = lake, settings
         self._holdings = Holdings(lake, db, settings)
+        self._held = HeldBars()
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -107,7 +117,11 @@ class BarStore:
         plan = self._lake.write(lambda cursor: self._write(cursor, bars, imported_at, ready, row))
         self._holdings.sync()
         report = self._unchanged(bars, notes + self._compacted())
-        return replace(report, added=plan.added, revised=plan.revised, unchanged=plan.unchanged)
+        first, last = plan.restated
+        return replace(
+            report, added=plan.added, revised=plan.revised, unchanged=plan.unchanged,
+            first_revised=first, last_revised=last,
+        )  # fmt: skip
 
     def _compacted(self) -> tuple[str, ...]:
         """Merge small files now and then; that it could not is a note, the bars are stored."""
@@ -207,10 +221,26 @@ class BarStore:
         HashMismatch
             A file that is not as it was written.
         """
-        self._holdings.get(symbol, timeframe)
+        held = self._holdings.get(symbol, timeframe)
         limits = {"time >=": start, "time <": end, "available_at <=": known_at}
         given = {k: to_timestamp(v).value for k, v in limits.items() if v is not None}
+        if known_at is None and snapshot is None:
+            return self._newest((symbol, timeframe), held, given)
         return self._fetch((symbol, timeframe), given, snapshot).bars(symbol, timeframe)
+
+    def _newest(self, key: Key, held: Holding, limits: dict[str, int]) -> Bars:
+        """Bars in their latest revision, from memory where they were read since the last write."""
+        start, end = limits.get("time >="), limits.get("time <")
+        if end is not None and end > held.last:
+            end = None
+        found = self._held.find(key, held.snapshot, start, end)
+        if found is not None:
+            self._lake.check(key)
+            return found
+        bars = self._fetch(key, limits, None).bars(*key)
+        if end is None:
+            self._held.keep(key, held.snapshot, start, bars)
+        return bars
 
     def tail(self, symbol: str, timeframe: str, count: int, *, known_at: Any = None) -> Bars:
         """The last `count` bars (fewer if there are fewer), found by a time bound, not by sorting.

@@ -78,6 +78,12 @@ class Plan:
         return bool(self.added or self.revised)
 
     @property
+    def restated(self) -> tuple[int | None, int | None]:
+        """Start of the first and of the last bar whose stored values it changes, int64 ns."""
+        times = self.bars.time[self.revision > 0]
+        return (int(times[0]), int(times[-1])) if len(times) else (None, None)
+
+    @property
     def table(self) -> Any:
         """The rows as an Arrow table in the order of the lake's columns after the timeframe."""
         import pyarrow as pa

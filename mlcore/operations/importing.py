@@ -1,4 +1,8 @@
-"""Import: read files, check them, append them to the lake as one snapshot."""
+"""Import: read files, check them, append them to the lake as one snapshot, look again at the past.
+
+A call keeps the outcome it was scored by; where restated bars would give another, a flagged one is
+added beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlcore.errors import UsageError
+from mlcore.errors import OpenrangeError, UsageError
+from mlcore.live.outcomes import reach
 from mlcore.market.bars import ImportReport
 from mlcore.market.sources import load
 from mlcore.operations.home import Home
@@ -33,7 +38,28 @@ def ingest(
     report = home.store.append(
         bars, source=source, sha256=sha256, imported_at=home.now(), options=options
     )
-    return replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
+    report = replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
+    return _rechecked(home, report) if report.revised else report
+
+
+def _rechecked(home: Home, report: ImportReport) -> ImportReport:
+    """The report with what the restated bars change in settled calls; a failure is a note."""
+    try:
+        done = home.log.recheck(
+            home.now(), home.engine.outcomes, symbol=report.symbol, timeframe=report.timeframe,
+            since=report.first_revised,
+            until=(report.last_revised or 0) + reach(report.timeframe),
+        )  # fmt: skip
+    except OpenrangeError as error:
+        said = f"the bars are stored, settled calls were not looked at again: {error.message}"
+        return replace(report, notes=(*report.notes, said))
+    changed = len(done.outcomes)
+    said = (
+        f"{report.revised} restated bars: {done.asked} settled calls looked at again, {changed} "
+        "would have another outcome; scores keep the first"
+    )
+    notes = (*report.notes, said) if done.asked else report.notes
+    return replace(report, rechecked=done.asked, outcomes_changed=changed, notes=notes)
 
 
 def parse_columns(text: str | None) -> dict[str, str] | None:
