@@ -50,13 +50,11 @@ OutcomeOf = Callable[[Sequence[Prediction]], Iterable[Outcome]]
 
 @dataclass(frozen=True)
 class Settlement:
-    """What a settling did: outcomes added, calls that are due but still without one, and how many
-    calls were looked at for it.
-    """
+    """What a settling did: outcomes added, due calls still without one, settled ones rechecked."""
 
     outcomes: tuple[Outcome, ...]
     waiting: int
-    asked: int = 0
+    rechecked: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """JSON-ready counts: settled (first outcomes), revised (flagged ones), waiting."""
@@ -218,13 +216,13 @@ class ShadowLog:
         """
         instant, added, count = to_instant(now), [], 0
         where = (
-            "due_at <= :now AND due_at >= :since AND decision_at <= :until AND (:symbol IS NULL OR symbol = :symbol) "
-            "AND (:timeframe IS NULL OR timeframe = :timeframe) "
+            "due_at <= :now AND due_at >= :since AND decision_at <= :until "
+            "AND (:symbol IS NULL OR symbol = :symbol) AND (:timeframe IS NULL OR timeframe = :timeframe) "
             "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.prediction_id = p.id)"
         )
-        start = 0 if since is None else to_instant(since)
         given = {
-            "now": instant, "since": start, "until": instant if until is None else to_instant(until),
+            "now": instant, "since": 0 if since is None else to_instant(since),
+            "until": instant if until is None else to_instant(until),
             "symbol": symbol, "timeframe": timeframe,
         }  # fmt: skip
         for page in self._pages(where, given):

@@ -55,11 +55,11 @@ def _rechecked(home: Home, report: ImportReport) -> ImportReport:
         return replace(report, notes=(*report.notes, said))
     changed = len(done.outcomes)
     said = (
-        f"{report.revised} restated bars: {done.asked} settled calls looked at again, {changed} "
+        f"{report.revised} restated bars: {done.rechecked} settled calls looked at again, {changed} "
         "would have another outcome; scores keep the first"
     )
-    notes = (*report.notes, said) if done.asked else report.notes
-    return replace(report, rechecked=done.asked, outcomes_changed=changed, notes=notes)
+    notes = (*report.notes, said) if done.rechecked else report.notes
+    return replace(report, rechecked=done.rechecked, outcomes_changed=changed, notes=notes)
 
 
 def parse_columns(text: str | None) -> dict[str, str] | None:
