@@ -76,6 +76,7 @@ class Holdings:
         self._held: dict[Key, Holding] = {}
         self._folded = 0
         self._seen = -1
+        self._framed: tuple[int, dict[str, str], pd.DataFrame] | None = None
 
     def find(self, symbol: str, timeframe: str) -> Holding | None:
         """What is held of `symbol` in `timeframe`; None if nothing."""
@@ -187,6 +188,11 @@ class Holdings:
         self.sync()
         stored = self._db.query("SELECT symbol, market FROM symbols")
         names = {row["symbol"]: row["market"] for row in stored} | self._settings.symbols
+        if self._framed is None or self._framed[:2] != (self._seen, names):
+            self._framed = (self._seen, names, self._frame(names))
+        return self._framed[2].copy()
+
+    def _frame(self, names: dict[str, str]) -> pd.DataFrame:
         rows = [
             (*key, names[key[0]], held.rows, held.first, held.last, held.revised, held.source)
             for key, held in sorted(self._held.items())

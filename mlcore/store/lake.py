@@ -193,7 +193,7 @@ class Lake:
             then not checked, so that their damage does not stop it.
         """
         cursor = self._cursor("data")
-        self._check(part)
+        self.check(part)
         return cursor
 
     def table(self, sql: str, params: list[Any], *, part: tuple[str, ...] | None = None) -> Any:
@@ -217,7 +217,15 @@ class Lake:
         files = self._catalog.files().items()
         return [name for name, of in files if part is None or not of or of == part]
 
-    def _check(self, part: tuple[str, ...] | None) -> None:
+    def check(self, part: tuple[str, ...] | None = None) -> None:
+        """Compare the files that changed since they were last looked at with their hashes.
+
+        Raises
+        ------
+        HashMismatch
+            A file that is not as it was written, or is missing.
+        """
+        self._attached()
         changed = [name for name in self._names(part) if not self._is_known(name)]
         if not changed:
             return

@@ -175,25 +175,69 @@ def test_a_mark_shows_what_another_process_imported(store, open_store):
     assert snapshot > seen[2]
 
 
-def test_a_mark_costs_far_less_than_a_read(store):
-    add(store, make(2000))
-    store.last("BTC-USD", "5m")
+def median(fn, rounds=31):
+    taken = []
+    for _ in range(rounds):
+        start = perf_counter()
+        fn()
+        taken.append(perf_counter() - start)
+    return sorted(taken)[rounds // 2]
 
-    def median(fn):
-        taken = []
-        for _ in range(31):
-            start = perf_counter()
-            fn()
-            taken.append(perf_counter() - start)
-        return sorted(taken)[15]
 
-    def read():
-        store.tail("BTC-USD", "5m", 300)
-
+def settled(store):
+    """Wait until the catalog is remembered: for 50 ms after a change it is asked each time."""
     deadline = perf_counter() + 5
     while median(lambda: store.last("BTC-USD", "5m")) > 0.001 and perf_counter() < deadline:
-        pass  # a catalog that has just changed is asked, not remembered, for 50 ms
-    assert median(lambda: store.last("BTC-USD", "5m")) < median(read) / 20
+        pass
+
+
+def test_a_mark_and_held_bars_cost_far_less_than_a_read(store):
+    bars = make(2000)
+    add(store, bars)
+    settled(store)
+    end = int(bars.time[-1])  # the newest bar left out: bars that are not held
+
+    def read():
+        store.read("BTC-USD", "5m", start=int(bars.time[1700]), end=end)
+
+    from_lake = median(read)
+    store.tail("BTC-USD", "5m", 300)
+    assert median(lambda: store.last("BTC-USD", "5m")) < from_lake / 20
+    assert median(lambda: store.tail("BTC-USD", "5m", 300)) < from_lake / 20
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_held_bars_are_those_of_the_lake(store, open_store, whole):
+    bars = make(400)
+    add(store, bars)
+    first = None if whole else int(bars.time[100])
+    store.read("BTC-USD", "5m", start=first)
+    fresh = open_store()
+    for begin, until in ((150, 300), (100, 399), (399, 400), (300, 200), (120, 400)):
+        stop = int(bars.available_at[until - 1])
+        span = {"start": int(bars.time[begin]), "end": stop}
+        assert same(store.read("BTC-USD", "5m", **span), fresh.read("BTC-USD", "5m", **span))
+    with pytest.raises(ValueError, match="read-only"):
+        store.read("BTC-USD", "5m", start=first).close[0] = 0.0
+
+
+def test_held_bars_go_when_anybody_writes(store, open_store):
+    add(store, make())
+    store.tail("BTC-USD", "5m", 50)
+    add(open_store(), make(10, first=100))
+    assert same(store.tail("BTC-USD", "5m", 50), make(50, first=60))
+    revised = changed(make(1, first=109), 0, 100.0)
+    add(open_store(), revised, imported_at=NOW + DAY)
+    assert store.tail("BTC-USD", "5m", 1).close[0] == 100.0
+
+
+def test_a_file_damaged_while_its_bars_are_held_is_said(store):
+    add(store, make())
+    store.tail("BTC-USD", "5m", 50)
+    for file in (store._lake.folder).rglob("*.parquet"):
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(HashMismatch):
+        store.tail("BTC-USD", "5m", 50)
 
 
 def test_symbols_lists_everything_once(store):
