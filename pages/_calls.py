@@ -85,7 +85,8 @@ def signal_row(signal: Signal) -> Html:
         f"<small>{safe(signal.detail)}</small></div>"
         f"<div><b>{call_mark(signal.side)}</b><small>{safe(signal.what)}</small></div>"
         f'<div>{_signal_figures(signal)}</div><div class="or-why">{safe(signal.why)}</div>'
-        f'<div class="or-right"><div>{safe(signal.due)}</div><small>{safe(signal.source)}</small>'
+        f'<div class="or-right"><div><span class="or-phone">Due </span>{safe(signal.due)}'
+        f'<span class="or-phone"> UTC</span></div><small>{safe(signal.source)}</small>'
         "</div></div>"
     )
 
@@ -97,7 +98,7 @@ def _signal_figures(signal: Signal) -> str:
     level = f" &nbsp;·&nbsp; confidence {safe(signal.level)}" if signal.level else ""
     return (
         f"{probability_pair(model, base, signal.side)}<small><b>{percent(model)}</b> vs "
-        f"{percent(base)} &nbsp;·&nbsp; {points(model - base, 0)}{level}</small>"
+        f"{percent(base)} &nbsp;·&nbsp; {points(model - base)}{level}</small>"
     )
 
 

@@ -23,6 +23,7 @@ from pages._theme import FONT, TOKENS, rgba
 __all__ = [
     "INTERACTIVE",
     "STATIC",
+    "Drawing",
     "add_band",
     "add_label",
     "add_level",
@@ -103,6 +104,39 @@ def new_figure(height: int, **layout: Any) -> go.Figure:
     return figure
 
 
+class Drawing:
+    """A figure in the making: plain parts, checked by plotly once, when it is finished.
+
+    A plotly figure checks all of its parts again with each one added: 93 ms against 7 ms for
+    the candles of a day with their marks.
+    """
+
+    def __init__(self, height: int, **layout: Any) -> None:
+        self._layout: dict[str, Any] = {"template": "openrange", "height": height, **layout}
+        self._parts: dict[str, list[dict[str, Any]]] = {"data": [], "annotations": [], "shapes": []}
+
+    def add_trace(self, **trace: Any) -> None:
+        """A trace, its `type` among the words."""
+        self._parts["data"].append(trace)
+
+    def add_annotation(self, **label: Any) -> None:
+        """A text."""
+        self._parts["annotations"].append(label)
+
+    def add_shape(self, **shape: Any) -> None:
+        """A line or a box."""
+        self._parts["shapes"].append(shape)
+
+    def update_layout(self, **layout: Any) -> None:
+        """Parts of the layout, each of them whole."""
+        self._layout |= layout
+
+    def figure(self) -> go.Figure:
+        """The finished figure."""
+        marks = {name: self._parts[name] for name in ("annotations", "shapes")}
+        return go.Figure({"data": self._parts["data"], "layout": self._layout | marks})
+
+
 def empty_figure(text: str, height: int) -> go.Figure:
     """A chart without data: what is missing, in words, in the room the chart will take."""
     figure = new_figure(height, hovermode=False)
@@ -120,7 +154,7 @@ def numbers(values: Any) -> np.ndarray:
 
 
 def add_label(
-    figure: go.Figure, x: Any, y: Any, text: str, colour: str = "muted", **place: Any
+    figure: go.Figure | Drawing, x: Any, y: Any, text: str, colour: str = "muted", **place: Any
 ) -> None:
     """A direct label beside a line or mark; the hub's charts have no legends."""
     figure.add_annotation(

@@ -68,7 +68,8 @@ def calibration_chart(bins: pd.DataFrame, *, height: int = 250) -> go.Figure:
     figure.add_trace(go.Scatter(x=thin["said"], y=thin["was"], mode="markers", marker=hollow))
     at = round_ticks(low, high, 8)
     texts = [f"{number(tick * 100)} %" for tick in at]
-    figure.update_xaxes(range=ends, tickvals=at, ticktext=texts, title_text="said")
+    aside = [t if v - low > 0.05 * (high - low) else "" for v, t in zip(at, texts, strict=True)]
+    figure.update_xaxes(range=ends, tickvals=at, ticktext=aside, title_text="said")
     figure.update_yaxes(range=ends, tickvals=at, ticktext=texts, title_text="was")
     paper = {"xref": "x domain", "yref": "y domain"}
     add_label(figure, 0.02, 0.97, "● said and observed, 95 %", "brand", **paper)

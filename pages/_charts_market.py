@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages._charts_base import add_label, empty_figure, new_figure, numbers, plain
+from pages._charts_base import Drawing, add_label, empty_figure, numbers, plain
 from pages._charts_marks import (
     BarView,
     draw_breaks,
@@ -76,7 +76,7 @@ def candle_chart(
     ----------
     bars
         Columns time (UTC), open, high, low, close, volume; sorted; thinned with `thin_bars` first.
-        Without any volume its pane is left out.
+        Without any volume, or with zeros only, its pane is left out.
     symbol, zone
         Name of the market, and the second clock beside UTC.
     ranges
@@ -97,10 +97,11 @@ def candle_chart(
         return empty_figure("No bars yet: import a file or start the demo markets.", tall)
     shown = min(visible, _PHONE_BARS) if phone else visible
     view = _view(bars, zone, shown, ranges)
-    figure = new_figure(tall, margin={"l": 6, "r": 60, "t": 8, "b": 40}, bargap=0.25)
-    figure.update_layout(plot_bgcolor=TOKENS["bg"])  # else the cross-hair is edged in white
+    margin = {"l": 6, "r": 60, "t": 8, "b": 40}  # without its own colour below, the cross-hair
+    figure = Drawing(tall, margin=margin, bargap=0.25, plot_bgcolor=TOKENS["bg"])  # has white edges
     panes = _panes(bars, indicator)
-    draw_sessions(figure, view, sessions)
+    room = (tall - 48) * (panes["price"][1] - panes["price"][0])
+    draw_sessions(figure, view, sessions, wide=300 if phone else 930, tall=room)
     _draw_candles(figure, view, symbol)
     for colour, (name, values) in zip(_LINES * 4, (lines or {}).items(), strict=False):
         _draw_overlay(figure, view, name, values, colour)
@@ -112,7 +113,7 @@ def candle_chart(
     guides = indicator.guides if indicator else ()
     _layout(figure, view, panes, ticks=3 if phone else 9, guides=guides)
     _draw_last(figure, view)
-    return figure
+    return figure.figure()
 
 
 def range_chart(
@@ -128,13 +129,12 @@ def range_chart(
         return empty_figure("No bars for this call.", height)
     tail = bars.tail(visible)
     view = _view(tail, zone, visible, ranges)
-    figure = new_figure(height, margin={"l": 4, "r": 50, "t": 4, "b": 34})
+    figure = Drawing(height, margin={"l": 4, "r": 50, "t": 4, "b": 34}, hovermode=False)
     _draw_candles(figure, view, "")
     draw_ranges(figure, view, ranges, beside=True)
     draw_breaks(figure, view, ranges)
     _layout(figure, view, {"price": (0.0, 1.0)}, ticks=3)
-    figure.update_layout(hovermode=False)
-    return figure
+    return figure.figure()
 
 
 def _view(
@@ -158,66 +158,70 @@ def _panes(bars: pd.DataFrame, indicator: Indicator | None) -> dict[str, tuple[f
     panes, floor = {}, 0.0
     if indicator is not None:
         panes["indicator"], floor = (0.0, 0.17), 0.195
-    if np.isfinite(numbers(bars["volume"])).any():
+    if (numbers(bars["volume"]) > 0).any():
         panes["volume"], floor = (floor, floor + 0.09), floor + 0.115
     return {**panes, "price": (floor, 1.0)}
 
 
-def _draw_candles(figure: go.Figure, view: BarView, symbol: str) -> None:
+def _draw_candles(figure: Drawing, view: BarView, symbol: str) -> None:
     bars, price = view.bars, f",.{view.digits}f"
     quotes = [f"{name} %{{{key}:{price}}}" for name, key in _OHLC]
     figure.add_trace(
-        go.Candlestick(
-            x=view.places,
-            **{name: numbers(bars[name]) for _, name in _OHLC},
-            name=plain(symbol),
-            increasing={
-                "line": {"color": TOKENS["up"], "width": 1.1},
-                "fillcolor": TOKENS["bg"],
-            },
-            decreasing={
-                "line": {"color": TOKENS["down"], "width": 1.1},
-                "fillcolor": TOKENS["down"],
-            },
-            whiskerwidth=0,
-            hovertemplate=f"{'  '.join(quotes)}<extra></extra>",
-            zorder=2,
-        )
+        type="candlestick",
+        x=view.places,
+        **{name: numbers(bars[name]) for _, name in _OHLC},
+        name=plain(symbol),
+        increasing={
+            "line": {"color": TOKENS["up"], "width": 1.1},
+            "fillcolor": TOKENS["bg"],
+        },
+        decreasing={
+            "line": {"color": TOKENS["down"], "width": 1.1},
+            "fillcolor": TOKENS["down"],
+        },
+        whiskerwidth=0,
+        hovertemplate=f"{'  '.join(quotes)}<extra></extra>",
+        zorder=2,
     )
 
 
 _OHLC: Final = (("O", "open"), ("H", "high"), ("L", "low"), ("C", "close"))
 
 
-def _draw_overlay(figure: go.Figure, view: BarView, name: str, values: Any, colour: str) -> None:
+def _draw_overlay(figure: Drawing, view: BarView, name: str, values: Any, colour: str) -> None:
     line = {"color": TOKENS[colour], "width": 1.3}
     hover = f"{plain(name)} %{{y:,.{view.digits}f}}<extra></extra>"
     y = numbers(values)
     figure.add_trace(
-        go.Scatter(x=view.places, y=y, mode="lines", line=line, hovertemplate=hover, zorder=3)
+        type="scatter",
+        x=view.places,
+        y=y,
+        mode="lines",
+        line=line,
+        hovertemplate=hover,
+        zorder=3,
     )
 
 
-def _draw_volume(figure: go.Figure, view: BarView, panes: Mapping[str, Any]) -> None:
+def _draw_volume(figure: Drawing, view: BarView, panes: Mapping[str, Any]) -> None:
     if "volume" not in panes:
         return
     up = (view.bars["close"].to_numpy() >= view.bars["open"].to_numpy()).astype(np.int8)
     scale = [[0, rgba("down", 0.5)], [1, rgba("up", 0.5)]]
     marker = {"color": up, "colorscale": scale, "cmin": 0, "cmax": 1, "line": {"width": 0}}
     figure.add_trace(
-        go.Bar(
-            x=view.places,
-            y=numbers(view.bars["volume"]),
-            marker=marker,
-            yaxis="y2",
-            hovertemplate="volume %{y:,.0f}<extra></extra>",
-        )
+        type="bar",
+        x=view.places,
+        y=numbers(view.bars["volume"]),
+        marker=marker,
+        yaxis="y2",
+        hovertemplate="volume %{y:,.0f}<extra></extra>",
     )
     _pane_name(figure, "Volume", "y2 domain")
 
 
 def _draw_indicator(
-    figure: go.Figure, view: BarView, indicator: Indicator | None, panes: Mapping[str, Any]
+    figure: Drawing, view: BarView, indicator: Indicator | None, panes: Mapping[str, Any]
 ) -> None:
     if indicator is None or "indicator" not in panes:
         return
@@ -225,7 +229,13 @@ def _draw_indicator(
     hover = f"{plain(indicator.name)} %{{y:,.4~g}}<extra></extra>"
     y = numbers(indicator.values)
     figure.add_trace(
-        go.Scatter(x=view.places, y=y, mode="lines", line=line, yaxis="y3", hovertemplate=hover)
+        type="scatter",
+        x=view.places,
+        y=y,
+        mode="lines",
+        line=line,
+        yaxis="y3",
+        hovertemplate=hover,
     )
     for level in indicator.guides:
         rule = {"color": TOKENS["faint"], "width": 0.7, "dash": "dot"}
@@ -234,13 +244,13 @@ def _draw_indicator(
     _pane_name(figure, indicator.name, "y3 domain")
 
 
-def _pane_name(figure: go.Figure, name: str, pane: str) -> None:
-    place = {"xref": "x domain", "yref": pane, "yanchor": "top"}
+def _pane_name(figure: Drawing, name: str, pane: str) -> None:
+    place = {"xref": "x domain", "yref": pane, "yanchor": "top", "bgcolor": rgba("bg", 0.7)}
     add_label(figure, 0, 1, plain(name), "muted", **place)
 
 
 def _layout(
-    figure: go.Figure,
+    figure: Drawing,
     view: BarView,
     panes: Mapping[str, Any],
     *,
@@ -251,19 +261,20 @@ def _layout(
     at, texts = view.axis.ticks(round(view.last - view.first), ticks)
     spike = {"spikemode": "across", "spikethickness": 1, "spikedash": "dot", "spikesnap": "cursor"}
     lowest = {"indicator": "y3", "volume": "y2"}.get(next(iter(panes)), "y")
-    figure.update_xaxes(
-        range=[view.first, view.last],
-        tickvals=at,
-        ticktext=texts,
-        showgrid=True,
-        labelalias=view.axis.labels(),
-        hoverformat="d",
-        rangeslider={"visible": False},
-        showspikes=True,
-        spikecolor=TOKENS["faint"],
-        anchor=lowest,
+    time = {
+        "range": [view.first, view.last],
+        "tickvals": at,
+        "ticktext": texts,
+        "showgrid": True,
+        "labelalias": view.axis.labels(),
+        "hoverformat": "d",
+        "rangeslider": {"visible": False},
+        "showspikes": True,
+        "spikecolor": TOKENS["faint"],
+        "anchor": lowest,
         **spike,
-    )
+    }
+    figure.update_layout(xaxis=time)
     side: dict[str, Any] = {"side": "right", "anchor": "x", "separatethousands": True}
     price = {"domain": panes["price"], "range": [view.low, view.high], "nticks": 9}
     over = {"domain": panes["price"], "overlaying": "y", "anchor": "x", "range": [0, 1]}
@@ -274,21 +285,20 @@ def _layout(
         pane = {"domain": panes["volume"], "nticks": 2, "showgrid": False, "tickformat": "~s"}
         figure.update_layout(yaxis2={**side, **pane, "fixedrange": True, "rangemode": "tozero"})
     if "indicator" in panes:
-        figure.update_layout(yaxis3={**side, "domain": panes["indicator"], "nticks": 4})
-        if guides:
-            figure.update_layout(yaxis3_tickvals=list(guides))
+        ticks_at = {"tickvals": list(guides)} if guides else {"nticks": 4}
+        figure.update_layout(yaxis3={**side, "domain": panes["indicator"], **ticks_at})
     if view.axis.zone and any(re.match(r"(<b>.*</b> )?\d\d:", text) for text in texts):
         _name_clocks(figure, view.axis.zone[0])
 
 
-def _name_clocks(figure: go.Figure, exchange: str) -> None:
+def _name_clocks(figure: Drawing, exchange: str) -> None:
     """Below the price scale: which clock is which line of the ticks."""
     text = f"UTC<br><span style='color:{TOKENS['faint']}'>{plain(exchange)}</span>"
     place = {"xref": "paper", "yref": "paper", "xshift": 4, "yshift": 1, "align": "left"}
     add_label(figure, 1, 0, text, "muted", yanchor="top", **place)
 
 
-def _draw_last(figure: go.Figure, view: BarView) -> None:
+def _draw_last(figure: Drawing, view: BarView) -> None:
     """A dotted line at the last close, and its price on the scale."""
     last = float(view.bars["close"].iloc[-1])
     if not np.isfinite(last):

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from pages._charts_base import add_label, numbers, plain
+from pages._charts_base import Drawing, add_label, numbers, plain
 from pages._charts_time import TimeAxis, nanoseconds
 from pages._format import range_title, signed
 from pages._theme import TOKENS, rgba
@@ -28,6 +27,10 @@ __all__ = [
 ]
 
 _NAMED_RANGES: Final = 6
+_LANE, _LETTER = 13.0, 6.2
+"""Height of a lane of session names, and width of a letter, in pixels."""
+_NAME_WIDE, _NAME_TALL = 0.13, 0.05
+"""Room of a range's name, as shares of the view."""
 _SHADES: Final = ((0.025, 0.15), (0.05, 0.26), (0.075, 0.37))
 """Opacity of a session's band and of its strip, by the order of the sessions; colours mean other
 things."""
@@ -106,19 +109,19 @@ def _loops(
 
 
 def _area(corners: dict[str, np.ndarray], fill: str, line: str | None = None, **more: Any) -> Any:
-    return go.Scatter(
-        **corners,
-        fill="toself",
-        fillcolor=fill,
-        mode="lines",
-        line={"color": line or "rgba(0,0,0,0)", "width": 1 if line else 0},
-        hoverinfo="skip",
-        **more,
-    )
+    edge = {"color": line or "rgba(0,0,0,0)", "width": 1 if line else 0}
+    fixed = {"type": "scatter", "mode": "lines", "fill": "toself", "hoverinfo": "skip"}
+    return {**fixed, **corners, "fillcolor": fill, "line": edge, **more}
 
 
-def draw_sessions(figure: go.Figure, view: BarView, sessions: pd.DataFrame | None) -> None:
-    """Bands over the height of the price pane, with names in strips on top, one lane each."""
+def draw_sessions(
+    figure: Drawing, view: BarView, sessions: pd.DataFrame | None, *, wide: float, tall: float
+) -> None:
+    """Bands over the height of the price pane, with names in strips on top, one lane each.
+
+    `wide` and `tall` are about how many pixels the price pane has: a strip is as high as a name,
+    and a name that is longer than its band is left out.
+    """
     if sessions is None or sessions.empty:
         return
     left = np.maximum(view.axis.edge(sessions["start"]), -0.5)
@@ -129,23 +132,24 @@ def draw_sessions(figure: go.Figure, view: BarView, sessions: pd.DataFrame | Non
     left, right = left[keep], right[keep]
     names = sessions["session"].astype(str).to_numpy()[keep]
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    lane = _lanes(left, right)
+    lane, step = _lanes(left, right), _LANE / tall
     for name, place in order.items():
         mine = names == name
         start, end = left[mine], right[mine]
         band, top_strip = _SHADES[place % 3]
         whole = _loops(start, end, np.zeros(len(start)), np.ones(len(start)))
-        figure.add_trace(_area(whole, rgba("muted", band), yaxis="y4", zorder=0))
-        top = 1 - 0.034 * lane[mine]
-        strip = _loops(start, end, top - 0.03, top)
-        figure.add_trace(_area(strip, rgba("muted", top_strip), yaxis="y4", zorder=0))
+        figure.add_trace(**_area(whole, rgba("muted", band), yaxis="y4", zorder=0))
+        top = 1 - step * lane[mine]
+        strip = _loops(start, end, top - 0.9 * step, top)
+        figure.add_trace(**_area(strip, rgba("muted", top_strip), yaxis="y4", zorder=0))
     for index in np.flatnonzero(right > view.first)[-12:]:
         at = max(left[index], view.first)
-        if min(right[index], view.last) - at < 0.06 * (view.last - view.first):
+        name = range_title(names[index])
+        room = (min(right[index], view.last) - at) / (view.last - view.first) * wide
+        if room < _LETTER * (len(name) + 1):
             continue
-        text = f" {plain(range_title(names[index]))}"
-        top = 1 - 0.034 * lane[index] - 0.015
-        add_label(figure, at, top, text, "text", yref="y4")
+        top = 1 - step * (lane[index] + 0.45)
+        add_label(figure, at, top, f" {plain(name)}", "text", yref="y4")
 
 
 def _lanes(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -160,7 +164,7 @@ def _lanes(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def draw_ranges(
-    figure: go.Figure, view: BarView, ranges: pd.DataFrame | None, *, beside: bool = False
+    figure: Drawing, view: BarView, ranges: pd.DataFrame | None, *, beside: bool = False
 ) -> None:
     """Boxes from open to the range's end, their levels and shade until the window ends.
 
@@ -171,39 +175,41 @@ def draw_ranges(
         return
     low, high = numbers(near["low"]), numbers(near["high"])
     opens = np.maximum(view.axis.edge(near["open_at"]), -0.5)
-    known = np.maximum(view.axis.edge(near["available_at"]), np.minimum(opens + 1, view.last))
+    ends = view.axis.edge(near["available_at"])
+    known = np.where(ends > opens, np.maximum(ends, np.minimum(opens + 1, view.last)), opens)
     due = np.clip(view.axis.edge(near["due_at"]), known, view.last)
     shade = _loops(known, due, low, high)
-    figure.add_trace(_area(shade, rgba("brand", 0.055), zorder=1))
-    figure.add_trace(_area(_loops(opens, known, low, high), rgba("brand", 0.27), TOKENS["brand"]))
+    figure.add_trace(**_area(shade, rgba("brand", 0.055), zorder=1))
+    boxes = [values[known > opens] for values in (opens, known, low, high)]  # begun in these bars
+    figure.add_trace(**_area(_loops(*boxes), rgba("brand", 0.27), TOKENS["brand"]))
     gap = np.full_like(known, np.nan)
     levels = np.column_stack([known, due, gap, known, due, gap]).ravel()
     prices = np.column_stack([high, high, gap, low, low, gap]).ravel()
     line = {"color": TOKENS["brand"], "width": 1, "dash": "dot"}
-    figure.add_trace(go.Scatter(x=levels, y=prices, mode="lines", line=line, hoverinfo="skip"))
+    figure.add_trace(type="scatter", x=levels, y=prices, mode="lines", line=line, hoverinfo="skip")
     place = {"xanchor": "right", "bgcolor": rgba("bg", 0.7), "borderpad": 1}
-    for index in _named(due, high, view):
+    beside = beside and len(near) == 1
+    named: list[tuple[float, float]] = []
+    for index in np.flatnonzero(due > view.first + _NAME_WIDE * (view.last - view.first))[::-1]:
         text = plain(range_title(near["range"].iloc[index]))
-        is_left = beside and opens[index] > view.first + 0.3 * (view.last - view.first)
-        if is_left:
+        if beside and opens[index] > view.first + 0.3 * (view.last - view.first):
             middle = (low[index] + high[index]) / 2
             add_label(figure, opens[index], middle, f"{text} ", "brand", **place)
-        else:
-            add_label(figure, due[index], high[index], text, "brand", yanchor="bottom", **place)
+            continue
+        levels = ((high[index], "bottom", 0.5), (low[index], "top", -0.5))
+        tall = _NAME_TALL * (view.high - view.low)
+        for level, anchor, shift in levels if len(named) < _NAMED_RANGES else ():
+            spot = (float(due[index]), float(level + shift * tall))
+            if _is_free(spot, named, view):
+                named.append(spot)
+                add_label(figure, due[index], level, text, "brand", yanchor=anchor, **place)
+                break
 
 
-def _named(due: np.ndarray, high: np.ndarray, view: BarView) -> list[int]:
-    """The latest ranges in sight whose names do not cover one another."""
-    kept: list[int] = []
-    wide, tall = 0.13 * (view.last - view.first), 0.045 * (view.high - view.low)
-    for index in np.flatnonzero(due > view.first + wide)[::-1].tolist():
-        clear = all(
-            abs(due[index] - due[other]) > wide or abs(high[index] - high[other]) > tall
-            for other in kept
-        )
-        if clear and len(kept) < _NAMED_RANGES:
-            kept.append(index)
-    return kept
+def _is_free(spot: tuple[float, float], taken: list[tuple[float, float]], view: BarView) -> bool:
+    """Whether a name that ends here, at this height, covers none of the others."""
+    wide, tall = _NAME_WIDE * (view.last - view.first), _NAME_TALL * (view.high - view.low)
+    return all(abs(spot[0] - x) > wide or abs(spot[1] - y) > tall for x, y in taken)
 
 
 _BREAKS: Final = (
@@ -213,7 +219,7 @@ _BREAKS: Final = (
 )
 
 
-def draw_breaks(figure: go.Figure, view: BarView, ranges: pd.DataFrame | None) -> None:
+def draw_breaks(figure: Drawing, view: BarView, ranges: pd.DataFrame | None) -> None:
     near = ranges_in(view.axis, ranges)
     if near is None or near.empty:
         return
@@ -227,19 +233,18 @@ def draw_breaks(figure: go.Figure, view: BarView, ranges: pd.DataFrame | None) -
         texts = [f"{n}: break {side}, net R {signed(r, 2)}" for n, r in pairs]
         edge = {"color": TOKENS["bg"], "width": 1}
         figure.add_trace(
-            go.Scatter(
-                x=view.axis.bar(mine["break_at"]),
-                y=numbers(mine[level]),
-                mode="markers",
-                marker={"symbol": symbol, "size": 11, "color": TOKENS[colour], "line": edge},
-                hovertext=texts,
-                hovertemplate="%{hovertext}<extra></extra>",
-                zorder=4,
-            )
+            type="scatter",
+            x=view.axis.bar(mine["break_at"]),
+            y=numbers(mine[level]),
+            mode="markers",
+            marker={"symbol": symbol, "size": 11, "color": TOKENS[colour], "line": edge},
+            hovertext=texts,
+            hovertemplate="%{hovertext}<extra></extra>",
+            zorder=4,
         )
 
 
-def draw_patterns(figure: go.Figure, view: BarView, patterns: pd.DataFrame | None) -> None:
+def draw_patterns(figure: Drawing, view: BarView, patterns: pd.DataFrame | None) -> None:
     """A lettered square above or below the bar that completes a pattern."""
     if patterns is None or patterns.empty:
         return
@@ -255,15 +260,14 @@ def draw_patterns(figure: go.Figure, view: BarView, patterns: pd.DataFrame | Non
         below = numbers(view.bars["low"])[at] - room
         above = numbers(view.bars["high"])[at] + room
         figure.add_trace(
-            go.Scatter(
-                x=at,
-                y=below if sign > 0 else above,
-                mode="markers+text",
-                text=[plain(name[:1].upper()) for name in names[mine]],
-                textfont={"size": 9, "color": TOKENS["bg"]},
-                marker={"symbol": "square", "size": 13, "color": TOKENS[colour]},
-                hovertext=[plain(name) for name in names[mine]],
-                hovertemplate="%{hovertext}<extra></extra>",
-                zorder=4,
-            )
+            type="scatter",
+            x=at,
+            y=below if sign > 0 else above,
+            mode="markers+text",
+            text=[plain(name[:1].upper()) for name in names[mine]],
+            textfont={"size": 9, "color": TOKENS["bg"]},
+            marker={"symbol": "square", "size": 13, "color": TOKENS[colour]},
+            hovertext=[plain(name) for name in names[mine]],
+            hovertemplate="%{hovertext}<extra></extra>",
+            zorder=4,
         )

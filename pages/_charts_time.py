@@ -168,9 +168,11 @@ class TimeAxis:
         step = next(fits, steps[-1])
         units = self._units(step)
         changes = np.flatnonzero(np.diff(units, prepend=units[0]))
-        at = _apart(changes, max(1, int(visible / most * 0.55)))
+        few = most <= 3
+        at = _apart(changes, max(1, int(visible / most * (0.8 if few else 0.6))))
         at = at if len(at) else np.zeros(1, dtype=np.int64)
-        return (at - 0.5).tolist(), self._texts(at, step, tail.start + visible // 16)
+        inside = tail.start + visible // (9 if few else 30)
+        return (at - 0.5).tolist(), self._texts(at, step, inside)
 
     def _units(self, step: int | str) -> np.ndarray:
         if isinstance(step, int):

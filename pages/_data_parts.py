@@ -39,6 +39,11 @@ ZONES: Final = (
 """Clocks offered for naive stamps; the last is the usual one of MetaTrader servers."""
 
 _FEW: Final = 8
+_DATED: Final = re.compile(
+    r"[\d.-]+|JAN(UARY)?|FEB(RUARY)?|MAR(CH)?|APR(IL)?|MAY|JUNE?|JULY?|AUG(UST)?|SEPT?(EMBER)?"
+    r"|OCT(OBER)?|NOV(EMBER)?|DEC(EMBER)?"
+)
+_MOST_NAMES: Final = 3
 _A_DAY: Final = 86_400
 
 
@@ -51,14 +56,20 @@ class NamedBytes(Protocol):
     def getbuffer(self) -> memoryview: ...
 
 
-def guess_symbol(name: str) -> str:
-    """A symbol from a file's name: its first word, in capitals.
+def guess_symbol(*names: str) -> str:
+    """A symbol from the names of its files: the first word of all, in capitals.
+
+    Numbers and months say when and not what, so they are passed over.
 
     >>> guess_symbol("xauusd_5m_mt5.csv"), guess_symbol("ES=F 1h.parquet")
     ('XAUUSD', 'ES=F')
+    >>> guess_symbol("2014 JAN NIFTY.txt", "2014 MUHURAT NIFTY.txt")
+    'NIFTY'
     """
-    words = re.split(r"[^A-Za-z0-9.^=&-]+", Path(name).stem)
-    return next((word.upper()[:32] for word in words if word), "")
+    words = [re.split(r"[^A-Za-z0-9.^=&-]+", Path(name).stem.upper()) for name in names]
+    common = (word for word in words[0] if all(word in other for other in words))
+    telling = (word for word in common if word and not _DATED.fullmatch(word))
+    return next(telling, "")[:32]
 
 
 def keep_upload(folder: Path, upload: NamedBytes) -> Path:
@@ -194,11 +205,15 @@ def imports_table(frame: pd.DataFrame) -> Html | None:
 
 def facts_panel(seen: Any, names: Iterable[str]) -> Html:
     """What an import would read: format, columns, clock and span."""
-    columns = ", ".join(f"{role} = {name}" for role, name in seen.columns.items())
+    listed = list(names)
+    columns = ", ".join(
+        f"{role} = {f'column {name}' if name.isdigit() else name}"
+        for role, name in seen.columns.items()
+    )
     clock = _clock(seen)
     side = "the day" if seen.timeframe == "1d" else f"the {seen.stamp} of a bar"
     facts = [
-        ("File", ", ".join(names)), ("Format", seen.format), ("Columns", columns),
+        _files(listed), ("Format", seen.format), ("Columns", columns),
         ("Timeframe", seen.timeframe or "not known yet"), ("Stamps mean", side),
         ("Clock of the stamps", seen.zone or "not known yet"), ("Rows", thousands(seen.rows)),
         ("First", f"{_moment(seen.first)} {clock}" if seen.first is not None else MISSING),
@@ -206,6 +221,13 @@ def facts_panel(seen: Any, names: Iterable[str]) -> Html:
     ]  # fmt: skip
     notes = [parts.note(_worded(note)) for note in seen.notes]
     return parts.panel("What the file holds", parts.key_values(facts), *notes)
+
+
+def _files(names: Sequence[str]) -> tuple[str, str]:
+    """The file, or how many there are, with the first and the last by name."""
+    if len(names) <= _MOST_NAMES:
+        return ("File" if len(names) == 1 else "Files"), ", ".join(names)
+    return "Files", f"{len(names)}: {names[0]} … {names[-1]}"
 
 
 def sample_panel(seen: Any) -> Html:

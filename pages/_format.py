@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
@@ -14,6 +14,7 @@ __all__ = [
     "MIN_OUTCOMES",
     "MISSING",
     "Html",
+    "dated",
     "duration",
     "is_missing",
     "moment",
@@ -124,6 +125,16 @@ def moment(at: datetime | None, *, seconds: bool = False, day: bool = True) -> s
         return MISSING
     clock = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
     return f"{at.day} {at:%b} {clock}" if day else clock
+
+
+def dated(at: datetime, now: datetime | None = None) -> str:
+    """A day as it reads in titles and tables: with its year where that is not the present one.
+
+    >>> dated(datetime(2014, 6, 30), datetime(2026, 11, 20)), dated(*[datetime(2026, 11, 20)] * 2)
+    ('30 Jun 2014', '20 Nov')
+    """
+    present = datetime.now(UTC) if now is None else now
+    return f"{at:%d %b}" if at.year == present.year else f"{at:%d %b %Y}"
 
 
 _CAPITALS: Final = {"utc": "UTC", "nse": "NSE", "rth": "RTH"}

@@ -12,7 +12,7 @@ import pandas as pd
 from mlcore.hub import TIMEFRAMES, Hub
 from pages import _charts as charts
 from pages import _parts as parts
-from pages._format import Html, number, range_title, signed, thousands
+from pages._format import Html, dated, number, range_title, signed, thousands
 
 __all__ = [
     "LAYERS",
@@ -178,7 +178,7 @@ def last_quote(view: View, currency: str, zone: charts.Zone | None) -> Html:
     side, mark = ("up", "▲") if change > 0 else ("down", "▼") if change < 0 else ("muted", "■")
     daily = TIMEFRAMES[view.timeframe] >= _DAY
     since = seen["time"].iloc[0]
-    from_ = f"{since:%d %b %Y}" if daily or len(seen) > 2000 else f"{since:%d %b %H:%M}"
+    from_ = f"{since:%d %b %Y}" if daily or len(seen) > 2000 else f"{dated(since)} {since:%H:%M}"
     moved = f"{mark} {signed(change, digits)} {currency} since {from_}"
     clocks = "" if daily or zone is None else f"times UTC, {zone[0]} below · "
     hint = Html(
@@ -208,7 +208,7 @@ def ranges_panel(ranges: pd.DataFrame, mode: str, minutes: int, digits: int) -> 
         parts.Column("Net R", number=True),
     )  # fmt: skip
     rows = [_range_row(row, digits) for row in day.to_dict("records")]
-    title = f"Opening ranges, {day['date'].iloc[0]:%d %b}"
+    title = f"Opening ranges, {dated(day['date'].iloc[0])}"
     note = parts.note("Net R is known once the window is over; until then a range is open.")
     shown = [parts.small_table(columns, rows)] + [note] * bool((day["status"] != "done").any())
     return parts.panel(title, *shown, remark=remark)

@@ -171,19 +171,20 @@ def services(report: Mapping[str, Any]) -> None:
     covered = report["coverage"]
     rows: list[tuple[str, object]] = [
         ("Watch: pull, log, settle", "running" if health["watch"] else off),
-        ("Due, not settled, this slot", waiting),
-        ("Due, not settled, all slots", _parts.thousands(health["due_unsettled"])),
+        (f"Due, not settled, {report['mode']} calls here", waiting),
+        ("Due, not settled, all slots and modes", _parts.thousands(health["due_unsettled"])),
         ("Calls made, not abstained", _parts.percent(covered, 1)),
         ("Answered from memory", _parts.percent(hits) if hits is not None else "nothing asked"),
         ("Jobs under way", ", ".join(job["name"] for job in jobs) or "none"),
         ("Version that logged last", short_version(report["version"] or _parts.MISSING)),
-        ("Newest call", (report["last"] or _parts.MISSING)[:16].replace("T", " ")),
+        ("Newest call, UTC", (report["last"] or _parts.MISSING)[:16].replace("T", " ")),
     ]
     _ui.show(_parts.panel("Services", _parts.key_values(rows)))
 
 
 CC = st.column_config
-_STAMP: Final = {"format": "DD MMM HH:mm:ss", "width": 125}
+_STAMP: Final = {"format": "DD MMM YYYY HH:mm", "width": 130}
+_LOGGED: Final = {"format": "DD MMM YYYY HH:mm:ss", "width": 150}
 COLUMNS: Final = {
     "decided": CC.DatetimeColumn("Decided, UTC", **_STAMP),
     "session": CC.TextColumn("Session", width=90),
@@ -196,7 +197,7 @@ COLUMNS: Final = {
     "outcome": CC.TextColumn("Outcome", width=130),
     "r": CC.NumberColumn("Net R", alignment="right", format="%+.2f", width=70),
     "due": CC.DatetimeColumn("Due, UTC", **_STAMP),
-    "logged": CC.DatetimeColumn("Logged, UTC", **_STAMP),
+    "logged": CC.DatetimeColumn("Logged, UTC", **_LOGGED),
     "version": CC.TextColumn("Model", width=75),
 }
 
@@ -214,7 +215,7 @@ def shadow_log(slot: str, mode: str, baseline: str | None) -> None:
         st.space("stretch")
         flat = kept.drop(columns=["reasons", "votes"], errors="ignore")
         _ui.csv_button(flat, f"shadow_log_{slot}_{mode}")
-    table = log_table(kept.head(MOST_ROWS), baseline)
+    table = log_table(kept.head(MOST_ROWS), baseline, _ui.hub().now())
     if table.empty:
         _ui.show(_parts.note("No call passes these filters."))
         return

@@ -19,7 +19,7 @@ from pages._cards import (
     short_version,
     told,
 )
-from pages._format import number, percent, signed
+from pages._format import dated, number, percent, signed
 
 __all__ = ["Judged", "differing", "evidence", "log_table", "model_table", "run_table", "spans_of"]
 
@@ -147,9 +147,9 @@ def differing(table: pd.DataFrame, keep: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def log_table(rows: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
-    """Logged calls beside their outcomes, in the order given."""
-    return _wall([_log_row(row, baseline) for row in rows.to_dict("records")])
+def log_table(rows: pd.DataFrame, baseline: str | None, now: pd.Timestamp) -> pd.DataFrame:
+    """Logged calls beside their outcomes as of `now`, in the order given."""
+    return _wall([_log_row(row, baseline, now) for row in rows.to_dict("records")])
 
 
 def _wall(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -159,7 +159,7 @@ def _wall(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].dt.tz_convert(None) for name in aware})
 
 
-def _log_row(row: Mapping[str, Any], baseline: str | None) -> dict[str, Any]:
+def _log_row(row: Mapping[str, Any], baseline: str | None, now: pd.Timestamp) -> dict[str, Any]:
     answer = None if row["abstained"] or _parts.is_missing(row["answer"]) else str(row["answer"])
     stated = (row["baselines"] or {}).get(baseline) if baseline else None
     base = stated.get(answer) if isinstance(stated, Mapping) and answer else None
@@ -174,7 +174,7 @@ def _log_row(row: Mapping[str, Any], baseline: str | None) -> dict[str, Any]:
         "baseline": None if base is None else 100 * float(base),
         "value": None if _parts.is_missing(value) else float(value),
         "level": row["level"],
-        "outcome": _outcome(row, answer),
+        "outcome": _outcome(row, answer, now),
         "r": None if _parts.is_missing(row["r_taken"]) else float(row["r_taken"]),
         "due": row["due_at"],
         "logged": row["logged_at"],
@@ -191,10 +191,11 @@ def _call(row: Mapping[str, Any], answer: str | None) -> str:
     return _SIGNS.get(answer, answer)
 
 
-def _outcome(row: Mapping[str, Any], answer: str | None) -> str:
+def _outcome(row: Mapping[str, Any], answer: str | None, now: pd.Timestamp) -> str:
     """What came of a call, in words: the class with ✓ or ×, the value, or why there is none."""
     if not row["settled"]:
-        return f"open until {row['due_at']:%d %b %H:%M}"
+        due = row["due_at"]
+        return "due, not settled" if due <= now else f"open until {dated(due, now)} {due:%H:%M}"
     came = row["outcome"]
     if not _parts.is_missing(came):
         mark = "" if answer is None else "✓ " if came == answer else "× "

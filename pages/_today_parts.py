@@ -14,7 +14,18 @@ import pandas as pd
 from mlcore.hub import Call
 from pages import _parts as parts
 from pages._cards import MEASURES, baseline_title, short_version, told
-from pages._format import MISSING, Html, duration, number, percent, points, safe, signed, thousands
+from pages._format import (
+    MISSING,
+    Html,
+    dated,
+    duration,
+    number,
+    percent,
+    points,
+    safe,
+    signed,
+    thousands,
+)
 
 __all__ = [
     "NOTHING_YET",
@@ -99,7 +110,7 @@ def _stamp(instant: int) -> pd.Timestamp:
 
 def _due(call: Call, now: pd.Timestamp) -> str:
     due = _stamp(call.due_at)
-    return f"{due:%H:%M}" if due.date() == now.date() else f"{due:%d %b %H:%M}"
+    return f"{due:%H:%M}" if due.date() == now.date() else f"{dated(due, now)} {due:%H:%M}"
 
 
 def signal_of(row: Row, now: pd.Timestamp) -> parts.Signal:
@@ -109,7 +120,7 @@ def signal_of(row: Row, now: pd.Timestamp) -> parts.Signal:
     why = call.why if row.side is None else ". ".join(named[:2])
     source = {
         "open": "",
-        "due": "due, not settled",
+        "due": "not settled",
         "settled": f"came {call.outcome or 'no label'}",
     }
     mode = "" if call.mode == "live" else call.mode
@@ -250,12 +261,12 @@ def _win(call: Call) -> tuple[str, str]:
 def provenance(row: Row) -> Html:
     """Where the call comes from, when it was logged, and what would change it."""
     call = row.head
-    logged, decided = _stamp(call.logged_at), _stamp(call.decision_at)
+    logged, decided, due = map(_stamp, (call.logged_at, call.decision_at, call.due_at))
     wait = duration((logged - decided).total_seconds())
     said = {
         "live": f"{logged:%H:%M:%S} UTC, {wait} after the decision, before it was shown",
-        "late": f"{logged:%d %b %H:%M:%S} UTC, late: {wait} after the decision",
-        "replay": f"{logged:%d %b %H:%M} UTC, replay of {decided:%d %b %Y}",
+        "late": f"{dated(logged)} {logged:%H:%M:%S} UTC, late: {wait} after the decision",
+        "replay": f"{dated(logged)} {logged:%H:%M} UTC, replay of {decided:%d %b %Y}",
     }
     model = (
         "rule, no model"
@@ -263,9 +274,9 @@ def provenance(row: Row) -> Html:
         else f"{call.label} {short_version(call.version)}"
     )
     rows: list[tuple[str, object]] = [
-        ("Logged", said.get(call.mode, f"{logged:%d %b %H:%M} UTC")),
-        ("Decided", f"{decided:%d %b %H:%M} UTC"),
-        ("Due", f"{_stamp(call.due_at):%d %b %H:%M} UTC"),
+        ("Logged", said.get(call.mode, f"{dated(logged)} {logged:%H:%M} UTC")),
+        ("Decided", f"{dated(decided)} {decided:%H:%M} UTC"),
+        ("Due", f"{dated(due)} {due:%H:%M} UTC"),
         ("Model", model),
         ("Leak certificate", "held when logged" if call.certified else "none"),
         ("Prediction set", "not computed yet"),

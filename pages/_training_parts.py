@@ -107,7 +107,7 @@ def form(listed: pd.DataFrame) -> None:
 
 
 @st.cache_data(ttl=300, max_entries=32, show_spinner="Counting the rows of this run")
-def _readiness(home: str, target: str, **asked: Any) -> dict[str, Any]:
+def _readiness(home: str, versions: int, target: str, **asked: Any) -> dict[str, Any]:
     return _ui.hub().readiness(target, **asked)
 
 
@@ -115,7 +115,8 @@ def _before(target: str, **asked: Any) -> bool:
     """The panel *before you start*; whether the run can start."""
     _ui.show(_parts.section_title("Before you start"))
     try:
-        found = _readiness(str(_ui.hub().settings.home), target, **asked)
+        made = len(_ui.hub().models(archived=True))  # each was proved: its certificate is known
+        found = _readiness(str(_ui.hub().settings.home), made, target, **asked)
     except OpenrangeError as error:
         _ui.show_error(error)
         return False
@@ -321,7 +322,7 @@ def show_newest(runs: pd.DataFrame) -> None:
 
 CC = st.column_config
 RUN_COLUMNS: Final = {
-    "ended": CC.DatetimeColumn("Ended, UTC", format="DD MMM HH:mm", width=100),
+    "ended": CC.DatetimeColumn("Ended, UTC", format="DD MMM YYYY HH:mm", width=130),
     "run": CC.TextColumn("Run", width=250),
     "state": CC.MultiselectColumn("State", width=90, **_parts.chip_options("run")),
     "verdict": CC.MultiselectColumn("Verdict", width=120, **_parts.chip_options("verdict")),
@@ -342,7 +343,8 @@ def past_runs() -> None:
         for slot, version, meta in models[["slot", "version", "meta"]].itertuples(index=False)
         if "verdict" in meta
     }
-    said = f"the newest {len(runs)}, failed ones included" if len(runs) else "none yet"
+    count = "the newest 50" if len(runs) == 50 else f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    said = f"{count}, failed ones included" if len(runs) else "none yet"
     with st.container(horizontal=True, vertical_alignment="center", key="runs_head"):
         st.html(str(_parts.section_title("Past runs", said, inline=True)), width="content")
         st.space("stretch")

@@ -65,7 +65,7 @@ def ask(paths: list[Path], seen: Any) -> dict[str, Any]:
     stamp = st.session_state.setdefault(f"as_seen_{of}", seen.stamp)
     naive = seen.first is not None and seen.first.tzinfo is None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="asked"):
-        guess = data.guess_symbol(paths[0].name)
+        guess = data.guess_symbol(*(path.name for path in paths))
         answers["symbol"] = st.text_input(
             "Symbol", guess, max_chars=32, width=170, key=f"as_name_{of}"
         )

@@ -15,6 +15,9 @@ from pages import _ui
 
 __all__: list[str] = []
 
+DRAWN = 6
+"""Charts kept a session, so that going back and forth between two costs nothing."""
+
 hub = _ui.hub()
 entered = _ui.enters("market")
 
@@ -50,12 +53,13 @@ def layers() -> tuple[list[str], str | None]:
 
 def drawn(asked: tuple[Any, ...], view: Any, ranges: pd.DataFrame) -> tuple[Any, str]:
     """The chart asked for, the same as long as the same is asked: redrawing loses the zoom."""
-    kept = st.session_state.get("market_drawn")
-    if kept is None or kept[0] != asked:
+    kept: dict[tuple[Any, ...], Any] = st.session_state.setdefault("market_drawn", {})
+    if asked not in kept:
         *_, on, below, phone = asked
-        made = market_parts.figure_of(hub, view, ranges, on, below, zone, phone=phone)
-        kept = st.session_state["market_drawn"] = (asked, made)
-    figure, unseen = kept[1]
+        kept[asked] = market_parts.figure_of(hub, view, ranges, on, below, zone, phone=phone)
+        while len(kept) > DRAWN:
+            kept.pop(next(iter(kept)))
+    figure, unseen = kept[asked]
     return figure, unseen
 
 

@@ -17,6 +17,8 @@ from pages import _ui
 __all__: list[str] = []
 
 MOST_ROWS = 12
+LEAST_LAST, MOST_LAST = 120, 480
+"""Bars shown of a file that does not grow: its last session within these bounds."""
 hub = _ui.hub()
 _ui.enters("today")
 
@@ -82,10 +84,12 @@ def show_last_session(symbol: str, timeframe: str, last: pd.Timestamp) -> None:
     """The end of a file that does not grow: its last bars, and its last opening ranges."""
     ranges = hub.range_view(symbol, timeframe, mode="touch", start=last - pd.Timedelta(days=4))
     day = market_parts.newest_day(ranges)
-    bars = hub.bars(symbol, timeframe, last=120)
+    bars = hub.bars(symbol, timeframe, last=MOST_LAST)
+    session = int((bars["time"] >= day["open_at"].min()).sum()) if len(day) else 0
+    bars = bars.tail(max(LEAST_LAST, session))
     left, right = st.columns([1.72, 1], gap="medium")
     with left, st.container(border=True, key="pn_last", gap="small"):
-        _ui.show(parts.section_title(f"{symbol} {timeframe}: the last {len(bars)} bars"))
+        _ui.show(parts.section_title(f"The last {len(bars)} bars", f"{symbol} {timeframe}"))
         boxes = day.assign(side=day["so_far"], break_at=day["so_far_at"])
         figure = charts.range_chart(
             bars, boxes, zone=_ui.zone_of(symbol), visible=len(bars), height=300

@@ -177,6 +177,13 @@ def test_a_symbol_is_guessed_from_the_name(name, symbol):
     assert data.guess_symbol(name) == symbol
 
 
+def test_months_and_numbers_name_no_symbol_and_several_files_share_it():
+    names = ["2014 JAN NIFTY.txt", "2014 MARCH NIFTY.txt", "2014 MUHURAT NIFTY.txt"]
+    assert data.guess_symbol(names[0]) == data.guess_symbol(*names) == "NIFTY"
+    assert data.guess_symbol("eurusd.csv", "gbpusd.csv") == data.guess_symbol("2014_06.csv") == ""
+    assert data.guess_symbol("MARA 5m.csv") == "MARA"  # March it is not
+
+
 def test_pulls_of_a_feed_are_one_row():
     row = {
         "id": 1, "imported_at": 10**18, "symbol": "SIM-EDGE", "timeframe": "5m",

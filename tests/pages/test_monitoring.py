@@ -12,6 +12,8 @@ from pages import _tables
 from tests.homes import DIRECTION, QUALITY, copy_of, home_at
 from tests.pages.conftest import text_of
 
+NOON = pd.Timestamp("2026-11-20 12:00", tz="UTC")
+
 SLOT = str(DIRECTION)
 
 
@@ -43,7 +45,7 @@ def logged(**more):
 
 
 def test_a_call_stands_beside_its_baseline_and_its_outcome():
-    row = _tables.log_table(logged(), "mechanical").iloc[0]
+    row = _tables.log_table(logged(), "mechanical", NOON).iloc[0]
     assert (row["call"], row["said"], row["baseline"]) == ("▲ UP", 64.0, 61.0)
     assert row["outcome"] == "✓ UP"
     assert row["session"] == "New York 08:00"
@@ -56,6 +58,7 @@ def test_a_call_stands_beside_its_baseline_and_its_outcome():
     [
         ({"outcome": "DOWN"}, "× DOWN"),
         ({"settled": False}, "open until 20 Nov 21:00"),
+        ({"settled": False, "due_at": NOON}, "due, not settled"),
         ({"outcome": None, "y": None, "broke": 2.0}, "both sides in one bar"),
         ({"outcome": None, "y": None, "broke": 0.0}, "no break"),
         ({"outcome": None, "y": None, "broke": -1.0}, "other side"),
@@ -63,11 +66,11 @@ def test_a_call_stands_beside_its_baseline_and_its_outcome():
     ],
 )
 def test_an_outcome_is_told_in_words(change, said):
-    assert _tables.log_table(logged(**change), None).iloc[0]["outcome"] == said
+    assert _tables.log_table(logged(**change), None, NOON).iloc[0]["outcome"] == said
 
 
 def test_no_call_is_a_row_like_the_others():
-    row = _tables.log_table(logged(abstained=True), "mechanical").iloc[0]
+    row = _tables.log_table(logged(abstained=True), "mechanical", NOON).iloc[0]
     assert row["call"] == "— no call"
     assert row["said"] is None
 

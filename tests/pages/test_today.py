@@ -228,8 +228,8 @@ def test_an_old_file_says_where_its_data_end(run_page, tmp_path):
     text = text_of(at)
     assert "Data end 07 Mar 2025" in text
     assert "last session is shown" in text
-    assert "the last 120 bars" in text
-    assert "Opening ranges, 07 Mar" in text
+    assert "The last 252 bars" in text
+    assert "Opening ranges, 07 Mar 2025" in text
     assert len(at.get("plotly_chart")) == 1
 
 

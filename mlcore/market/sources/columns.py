@@ -43,11 +43,12 @@ class Roles:
     means_end: bool = False
 
     def shown(self, names: Sequence[str]) -> dict[str, str]:
-        """Role → the file's own name (or place, counted from 1)."""
+        """Role → the file's own name (or place, counted from 1); volumes as they are tried."""
         told = {"time": self.time, "clock": self.clock, "symbol": self.symbol}
         told |= dict(zip(_PRICES, self.prices, strict=True))
-        told |= {"volume": self.volumes[0] if self.volumes else None}
-        return {k: names[i] or str(i + 1) for k, i in told.items() if i is not None}
+        shown = {k: names[i] or str(i + 1) for k, i in told.items() if i is not None}
+        volumes = [names[i] or str(i + 1) for i in self.volumes]
+        return {**shown, "volume": ", else ".join(volumes)} if volumes else shown
 
 
 def assign(table: RawTable, columns: Mapping[str, str] | None) -> Roles:
