@@ -27,7 +27,9 @@ navigation = st.navigation(
     position="top",
 )  # fmt: skip
 _ui.dress()
-_ui.keep_watch()
-with _ui.boundary():
-    navigation.run()
+try:
+    with _ui.boundary():
+        navigation.run()
+finally:  # after the page, which may stop early, so that a first look does not wait for it
+    _ui.keep_watch()
 _ui.mount_viewport()

@@ -72,8 +72,11 @@ def _renew(home: Home, job: Job) -> Any:
 
 
 def _watch(home: Home, job: Job) -> Any:
+    from mlcore.operations.retraining import void_champions
     from mlcore.operations.watch import watch
 
+    if void_champions(home):
+        start_job(home, "renew", {})
     return watch(home, cancelled=lambda: home.jobs.is_cancelled(job.id))
 
 
@@ -114,11 +117,7 @@ def start_watch(home: Home) -> str | None:
         return None
     if any(j.name == "watch" and not j.is_ended for j in home.jobs.recent(20)):
         return None
-    from mlcore.operations.retraining import void_champions
-
     try:
-        if void_champions(home):
-            start_job(home, "renew", {})
         return start_job(home, "watch", {})
     except JobError:
         return None
