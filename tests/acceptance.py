@@ -34,8 +34,11 @@ class OneSymbol:
     def market_of(self, *args):
         return self.market
 
-    def last(self, *args):
-        return len(self.bars), int(self.bars.time[-1]), 1
+    def pin(self, *args):
+        return 1
+
+    def finer(self, *args, **more):
+        return lambda starts, width: ()
 
 
 @lru_cache(maxsize=2)

@@ -35,8 +35,9 @@ def outcomes_of(
     market = store.market_of(slot.symbol)
     first = min(p.decision_at for p in predictions)
     bars = store.read(slot.symbol, slot.timeframe, start=first - reach(slot.timeframe))
-    frame = decisions(bars, market, question, orb=settings.orb)
-    snapshot = store.last(slot.symbol, slot.timeframe)[2]
+    finer = store.finer(slot.symbol, slot.timeframe)
+    frame = decisions(bars, market, question, orb=settings.orb, finer=finer)
+    snapshot = store.pin(slot.symbol, slot.timeframe)
     settled = frame[frame["settled"].to_numpy(bool)]
     keys = pd.MultiIndex.from_arrays([settled["item"], settled["side"], settled["decision_at"]])
     asked = pd.MultiIndex.from_tuples([(p.item, p.side, p.decision_at) for p in predictions])

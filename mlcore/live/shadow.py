@@ -217,7 +217,8 @@ class ShadowLog:
         instant, added, count = to_instant(now), [], 0
         where = (
             "due_at <= :now AND due_at >= :since AND decision_at <= :until "
-            "AND (:symbol IS NULL OR symbol = :symbol) AND (:timeframe IS NULL OR timeframe = :timeframe) "
+            "AND (:symbol IS NULL OR symbol = :symbol) "
+            "AND (:timeframe IS NULL OR timeframe = :timeframe) "
             "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.prediction_id = p.id)"
         )
         given = {

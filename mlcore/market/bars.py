@@ -8,6 +8,7 @@ from can never part: `imports` in `hub.sqlite` is copied from those notes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ __all__ = ["BarStore", "ImportReport"]
 Array = np.ndarray[Any, Any]
 _COLUMNS = "epoch_ns(time), open, high, low, close, volume, epoch_ns(available_at), revision"
 Key = tuple[str, str]
+Finer = Callable[[Array, int], tuple[Bars, ...]]
 _Ready = tuple[int, Plan, Any]
 
 
@@ -278,6 +280,32 @@ class BarStore:
         held = self._holdings.get(symbol, timeframe)
         return held.rows, held.last, held.snapshot
 
+    def pin(self, symbol: str, timeframe: str) -> int:
+        """The snapshot of the last change to these bars, or to finer ones of the symbol."""
+        held = [timeframe, *self._holdings.finer(symbol, timeframe)]
+        return max(self._holdings.get(symbol, name).snapshot for name in held)
+
+    def finer(self, symbol: str, timeframe: str, *, snapshot: int | None = None) -> Finer:
+        """Reads, when called, the symbol's finer bars inside some bars of `timeframe`.
+
+        It takes the starts of these bars (int64 ns) and their width; the finest bars come first.
+        """
+
+        def inside(starts: Array, width: int) -> tuple[Bars, ...]:
+            names = self._holdings.finer(symbol, timeframe) if len(starts) else ()
+            return tuple(self._inside((symbol, n), starts, width, snapshot) for n in names)
+
+        return inside
+
+    def _inside(self, key: Key, starts: Array, width: int, snapshot: int | None) -> Bars:
+        limits = {"time >=": int(starts.min()), "time <": int(starts.max()) + width}
+        covered = (
+            "EXISTS (SELECT 1 FROM (SELECT unnest(?::BIGINT[]) AS start) AS asked "
+            "WHERE epoch_ns(time) >= start AND epoch_ns(time) < start + ?)"
+        )
+        stored = self._fetch(key, limits, snapshot, covered, [starts.tolist(), width])
+        return stored.bars(*key)
+
     def symbols(self) -> pd.DataFrame:
         """One row per symbol and timeframe.
 
@@ -322,13 +350,16 @@ class BarStore:
         part.replace(target)
         return len(bars)
 
-    def _fetch(self, key: Key, limits: dict[str, int], snapshot: int | None) -> Stored:
-        where = " AND ".join(f"{name} make_timestamp_ns(?)" for name in limits)
+    def _fetch(
+        self, key: Key, limits: dict[str, int], snapshot: int | None, more: str = "",
+        given: Sequence[Any] = (),
+    ) -> Stored:  # fmt: skip
+        where = [f"{name} make_timestamp_ns(?)" for name in limits] + [more] * bool(more)
         at = f"AT (VERSION => {self._known_snapshot(snapshot)})" if snapshot is not None else ""
         table = self._lake.table(
-            f"SELECT {_COLUMNS} FROM lake.bars {at} WHERE symbol = ? AND timeframe = ? "  # noqa: S608
-            + (f"AND {where}" if where else ""),
-            [*key, *limits.values()],
+            f"SELECT {_COLUMNS} FROM lake.bars {at} WHERE "  # noqa: S608
+            + " AND ".join(["symbol = ?", "timeframe = ?", *where]),
+            [*key, *limits.values(), *given],
             part=key,
         )
         return Stored.latest(table)

@@ -98,6 +98,13 @@ class Holdings:
             raise self._unknown(symbol, timeframe)
         return found
 
+    def finer(self, symbol: str, timeframe: str) -> tuple[str, ...]:
+        """Timeframes held of `symbol` that divide `timeframe` into parts, the finest first."""
+        self.sync()
+        width = timeframe_width(timeframe)
+        held = [(timeframe_width(t), t) for s, t in self._held if s == symbol]
+        return tuple(t for part, t in sorted(held) if part < width and width % part == 0)
+
     def has_import(self, symbol: str, timeframe: str, sha256: str, options: str) -> bool:
         """Whether a source of this hash was imported with these options."""
         self.sync()

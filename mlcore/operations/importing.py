@@ -15,6 +15,7 @@ from mlcore.live.outcomes import reach
 from mlcore.market.bars import ImportReport
 from mlcore.market.sources import load
 from mlcore.operations.home import Home
+from mlcore.schema import timeframe_width
 
 __all__ = ["ingest", "parse_columns"]
 
@@ -39,27 +40,51 @@ def ingest(
         bars, source=source, sha256=sha256, imported_at=home.now(), options=options
     )
     report = replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
-    return _rechecked(home, report) if report.revised else report
+    return _rechecked(home, report)
 
 
 def _rechecked(home: Home, report: ImportReport) -> ImportReport:
-    """The report with what the restated bars change in settled calls; a failure is a note."""
+    """The report with what the import changes in settled calls; a failure is a note."""
     try:
-        done = home.log.recheck(
-            home.now(), home.engine.outcomes, symbol=report.symbol, timeframe=report.timeframe,
-            since=report.first_revised,
-            until=(report.last_revised or 0) + reach(report.timeframe),
-        )  # fmt: skip
+        done = [
+            home.log.recheck(
+                home.now(), home.engine.outcomes, symbol=report.symbol, timeframe=timeframe,
+                since=since, until=until,
+            )
+            for timeframe, since, until in _touched(home, report)
+        ]  # fmt: skip
     except OpenrangeError as error:
         said = f"the bars are stored, settled calls were not looked at again: {error.message}"
         return replace(report, notes=(*report.notes, said))
-    changed = len(done.outcomes)
+    looked, changed = sum(d.rechecked for d in done), sum(len(d.outcomes) for d in done)
     said = (
-        f"{report.revised} restated bars: {done.rechecked} settled calls looked at again, {changed} "
-        "would have another outcome; scores keep the first"
+        f"{report.revised} restated bars: "
+        * bool(report.revised)
+        + f"{looked} settled calls looked at again, {changed} would have another outcome; scores "
+        "keep the first"
     )
-    notes = (*report.notes, said) if done.rechecked else report.notes
-    return replace(report, rechecked=done.rechecked, outcomes_changed=changed, notes=notes)
+    notes = (said,) if looked and (report.revised or changed) else ()
+    return replace(
+        report, rechecked=looked, outcomes_changed=changed, notes=(*report.notes, *notes)
+    )
+
+
+def _touched(home: Home, report: ImportReport) -> list[tuple[str, int, int]]:
+    """Whose settled calls lean on changed bars: timeframe, due since, decided until.
+
+    Restated bars touch calls of their own timeframe; new and restated ones those of coarser
+    timeframes too, inside whose bars they lie.
+    """
+    found: list[tuple[str, int, int]] = []
+    if report.first_revised is not None and report.last_revised is not None:
+        until = report.last_revised + reach(report.timeframe)
+        found.append((report.timeframe, report.first_revised, until))
+    if report.first is not None and report.last is not None and report.added + report.revised:
+        listed = home.store.symbols()
+        for coarser in listed.loc[listed["symbol"] == report.symbol, "timeframe"]:
+            if timeframe_width(str(coarser)) > timeframe_width(report.timeframe):
+                found.append((str(coarser), report.first, report.last))
+    return found
 
 
 def parse_columns(text: str | None) -> dict[str, str] | None:

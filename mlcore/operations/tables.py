@@ -32,7 +32,8 @@ def session_frame(
     """The table of opening ranges; `days` limits it to the newest days of bars."""
     bars = _bars(home, symbol, timeframe, days)
     orb = home.settings.orb.model_copy(update={"mode": mode})
-    table = opening_ranges(bars, home.store.market_of(symbol), orb)
+    finer = home.store.finer(symbol, timeframe)
+    table = opening_ranges(bars, home.store.market_of(symbol), orb, finer=finer)
     columns = [*SESSION_COLUMNS, "status"] if days is not None else list(SESSION_COLUMNS)
     return table[columns].reset_index(drop=True)
 

@@ -76,7 +76,9 @@ def range_view(
     orb = home.settings.orb.model_copy(update={"mode": mode})
     if not len(bars) or not _has_ranges(bars, market, orb):
         return pd.DataFrame(columns=[*SESSION_COLUMNS, "status", "so_far", "so_far_at"])
-    table = opening_ranges(bars, market, orb, since=start)
+    table = opening_ranges(
+        bars, market, orb, since=start, finer=home.store.finer(symbol, timeframe)
+    )
     kept = table[[*SESSION_COLUMNS, "status"]].reset_index(drop=True)
     seen = [_break_so_far(bars, row, mode) for row in kept.itertuples()]
     return kept.assign(
@@ -135,7 +137,7 @@ def break_evidence(
     orb = home.settings.orb.model_copy(update={"mode": mode})
     if not _has_ranges(bars, market, orb):
         return ()
-    table = opening_ranges(bars, market, orb)
+    table = opening_ranges(bars, market, orb, finer=home.store.finer(symbol, timeframe))
     table = table[table["valid"].to_numpy(bool) & (table["status"] == "done").to_numpy(bool)]
     if table.empty:
         return ()

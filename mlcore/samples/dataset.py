@@ -21,6 +21,7 @@ from mlcore.samples.labels import Label
 from mlcore.samples.rows import Rows, late_instants, rows_at, rows_in_epochs, window_bars
 from mlcore.schema import Bars
 from mlcore.statistics import average_uniqueness
+from mlcore.trading.finer import Finer
 
 __all__ = ["Dataset", "Rows", "asof", "build_dataset", "rows_at", "window_bars"]
 
@@ -65,7 +66,9 @@ class Store(Protocol):
 
     def market_of(self, symbol: str) -> Market: ...
 
-    def last(self, symbol: str, timeframe: str) -> Any: ...
+    def pin(self, symbol: str, timeframe: str) -> int: ...
+
+    def finer(self, symbol: str, timeframe: str, *, snapshot: int | None = None) -> Finer: ...
 
 
 def build_dataset(
@@ -81,8 +84,9 @@ def build_dataset(
     """Every settled decision of the label with its inputs, as each was known when it was decided.
 
     Inputs of a decision that precedes a revision use the values before it; answers come from the
-    latest revision. Rows whose `due_at` lies after the data are absent; rows that have settled
-    without an answer (the side that did not break first, an ambiguous direction) stay, with NaN.
+    latest revision, and from finer bars where one broke both sides. Rows whose `due_at` lies after
+    the data are absent; rows that have settled without an answer (the side that did not break
+    first, an ambiguous direction) stay, with NaN.
 
     Parameters
     ----------
@@ -97,7 +101,7 @@ def build_dataset(
         An unknown symbol, timeframe or feature.
     """
     names = tuple(f.name for f in select(features))
-    pinned = int(store.last(symbol, timeframe)[2]) if snapshot is None else snapshot
+    pinned = store.pin(symbol, timeframe) if snapshot is None else snapshot
     market, orb = store.market_of(symbol), lab.orb(settings.orb)
     latest = store.read(symbol, timeframe, snapshot=pinned)
 
@@ -105,7 +109,8 @@ def build_dataset(
         return store.read(symbol, timeframe, known_at=known_at, snapshot=pinned)
 
     instants = np.union1d(store.revision_instants(symbol, timeframe), late_instants(latest))
-    rows = rows_in_epochs(read, latest, market, lab, names, orb, instants)
+    finer = store.finer(symbol, timeframe, snapshot=pinned)
+    rows = rows_in_epochs(read, latest, market, lab, names, orb, instants, finer)
     rows = rows.take(np.flatnonzero(rows.frame["settled"].to_numpy(dtype=bool)))
     if not len(rows):
         raise TooFewBars(

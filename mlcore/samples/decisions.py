@@ -33,7 +33,7 @@ from mlcore.trading.opening import (
     known_instants,
     side_outcomes,
 )
-from mlcore.trading.ranges import mechanical_up, offers
+from mlcore.trading.ranges import Finer, mechanical_up, offers
 from mlcore.trading.trades import AMBIGUOUS, DOWN, NONE, UP, barrier_trades, cost_in_r
 
 __all__ = [
@@ -71,6 +71,7 @@ def decisions(
     orb: ORB | None = None,
     now: int | None = None,
     since: int | None = None,
+    finer: Finer | None = None,
 ) -> pd.DataFrame:
     """All decisions of a label in the bars, by `decision_at`; open ones have no answer yet.
 
@@ -82,6 +83,8 @@ def decisions(
         Only bars that could be read at this instant (int64 ns) exist.
     since
         Only ranges that opened, or bars that ended, at or after this instant.
+    finer
+        Reads finer bars inside a bar that broke both sides of a range, so that they decide.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def decisions(
     `r_taken` and `r_gross` the R of taking `side` there, net and gross: 0 if cancelled or never
     broken, the loss if ambiguous. Ranges that are not valid ask nothing and have no row.
     """
-    columns = decision_columns(bars, market, lab, orb=orb, now=now, since=since)
+    columns = decision_columns(bars, market, lab, orb=orb, now=now, since=since, finer=finer)
     return pd.DataFrame(columns)
 
 
@@ -104,6 +107,7 @@ def decision_columns(
     orb: ORB | None = None,
     now: int | None = None,
     since: int | None = None,
+    finer: Finer | None = None,
 ) -> Columns:
     """The columns of `decisions` as arrays of one length; there for parameters and errors."""
     if not lab.of_ranges:
@@ -111,7 +115,7 @@ def decision_columns(
     if now is not None:
         bars = bars.known_at(now)
     rules = lab.orb(orb or ORB())
-    found = find_ranges(bars, market, rules, now=now, since=since, only="valid")
+    found = find_ranges(bars, market, rules, now=now, since=since, only="valid", finer=finer)
     return range_columns(bars, market, lab, rules, found)
 
 

@@ -36,6 +36,7 @@ from mlcore.samples.facts import (
 from mlcore.samples.history import Asked, Past, last_answers, past_ranges
 from mlcore.samples.labels import Label
 from mlcore.schema import Bars, timeframe_width
+from mlcore.trading.finer import Finer
 from mlcore.trading.opening import Ranges, find_ranges, range_length
 
 __all__ = ["Rows", "late_instants", "rows_at", "rows_in_epochs", "window_bars"]
@@ -166,10 +167,13 @@ def late_instants(bars: Bars) -> Array:
 
 def rows_in_epochs(
     read: Callable[[int], Bars], latest: Bars, market: Market, lab: Label,
-    names: tuple[str, ...], orb: ORB, instants: Array,
+    names: tuple[str, ...], orb: ORB, instants: Array, finer: Finer | None = None,
 ) -> Rows:  # fmt: skip
-    """Rows of each stretch between two `instants`, of the bars as known in it; answers latest."""
-    case = _Case(market, lab, names, orb, None, {})
+    """Rows of each stretch between two `instants`, of the bars as known in it; answers latest.
+
+    `finer` decides answers alone: what bars that broke both sides hold inside.
+    """
+    case = _Case(market, lab, names, orb, None, {}, finer)
     return _in_epochs(case, read, latest, instants) if len(instants) else _rows(case, latest)
 
 
@@ -183,6 +187,7 @@ class _Case:
     orb: ORB
     at: int | None
     memo: Memo
+    finer: Finer | None = None
 
     def once(self, make: Callable[[], Any], *key: Any) -> Any:
         """What `make` returns, remembered for labels of the same ranges."""
@@ -195,7 +200,9 @@ class _Case:
 
 
 def _in_epochs(case: _Case, read: Callable[[int], Bars], latest: Bars, instants: Array) -> Rows:
-    answers = decision_columns(latest, case.market, case.lab, orb=case.orb, now=case.at)
+    answers = decision_columns(
+        latest, case.market, case.lab, orb=case.orb, now=case.at, finer=case.finer
+    )
     window = window_bars(case.lab, case.names, case.market, latest.timeframe)
     parts = []
     edges = [-LONG_AGO, *instants.tolist(), int(np.iinfo(np.int64).max)]
@@ -203,7 +210,7 @@ def _in_epochs(case: _Case, read: Callable[[int], Bars], latest: Bars, instants:
         part = read(end - 1)
         first = int(np.searchsorted(part.time, begin)) - window - 1
         part = part.take(slice(max(0, first), None))
-        rows = _rows(replace(case, memo={}), part, begin)
+        rows = _rows(replace(case, memo={}, finer=None), part, begin)
         parts.append(_within(rows, begin, end))
     columns = {c: np.concatenate([p.columns[c] for p in parts]) for c in parts[0].columns}
     return Rows(np.concatenate([p.X for p in parts]), case.names, _answered(columns, answers))
@@ -261,7 +268,9 @@ def _decided(case: _Case, bars: Bars, begin: int | None) -> Columns:
     if at is not None and len(bars):
         since = max(_since(bars, case.lab, at), since or 0)
     if at is None or begin is not None or not case.lab.of_ranges:
-        return decision_columns(bars, market, case.lab, orb=case.orb, now=at, since=since)
+        return decision_columns(
+            bars, market, case.lab, orb=case.orb, now=at, since=since, finer=case.finer
+        )
 
     def find() -> Ranges:
         return find_ranges(bars, market, case.orb, now=at, since=since, only="open")

@@ -27,6 +27,7 @@ from mlcore.market.sessions import (
     wall_nanoseconds,
 )
 from mlcore.schema import Bars
+from mlcore.trading.finer import Finer, decide_by_finer
 from mlcore.trading.trades import AMBIGUOUS, Trades, simulate_trades, spread_trades
 
 __all__ = [
@@ -70,6 +71,7 @@ class Ranges:
 
     `date` is the local one in days since 1970, instants are int64 ns, `first` and `stop` indices
     of the bars inside. `trades` holds side 0, index −1 and NaN where a range is not `scored`.
+    `told_at` is when the finer bars that decided an ambiguous break could be read, NAT without.
     """
 
     names: tuple[str, ...]
@@ -86,6 +88,7 @@ class Ranges:
     valid: Array
     done: Array
     trades: Trades
+    told_at: Array
 
     def __len__(self) -> int:
         return len(self.code)
@@ -105,6 +108,7 @@ def find_ranges(
     now: int | None = None,
     since: int | None = None,
     only: str | None = None,
+    finer: Finer | None = None,
 ) -> Ranges:
     """What `opening_ranges` tabulates, as arrays; see there for parameters and errors.
 
@@ -128,12 +132,21 @@ def find_ranges(
         kept = _open_at(found, valid, length, now) if only == "open" else np.flatnonzero(valid)
         found, high, low, valid = found.take(kept), high[kept], low[kept], valid[kept]
     done = found.due_at <= end
+    trades, told_at = _trades(
+        bars, market, orb, found, (high, low), done & valid, length, _readable(finer, now)
+    )
     return Ranges(
         tuple(r.name for r in chosen), found.code, found.date, found.open_at,
         found.open_at + length, found.due_at, found.first, found.stop, high, low,
-        bars.close[found.stop - 1], valid, done,
-        _trades(bars, market, orb, found, (high, low), done & valid, length),
+        bars.close[found.stop - 1], valid, done, trades, told_at,
     )  # fmt: skip
+
+
+def _readable(finer: Finer | None, now: int | None) -> Finer | None:
+    """The finer bars that could be read at `now`."""
+    if finer is None or now is None:
+        return finer
+    return lambda starts, width: [some.known_at(now) for some in finer(starts, width)]
 
 
 def _open_at(found: _Places, valid: Array, length: int, now: int | None) -> Array:
@@ -148,9 +161,9 @@ def _open_at(found: _Places, valid: Array, length: int, now: int | None) -> Arra
 
 def _trades(
     bars: Bars, market: Market, orb: ORB, found: _Places, levels: tuple[Array, Array],
-    scored: Array, length: int,
-) -> Trades:  # fmt: skip
-    """The trades of the scored ranges among all of them."""
+    scored: Array, length: int, finer: Finer | None,
+) -> tuple[Trades, Array]:  # fmt: skip
+    """The trades of the scored ranges among all of them, and when finer bars told of them."""
     rows = np.flatnonzero(scored)
     high, low = (level[rows] for level in levels)
     made = simulate_trades(
@@ -158,7 +171,10 @@ def _trades(
         window_end=found.window_end[rows], high=high, low=low, mode=orb.mode, k=orb.k,
         stop_fraction=orb.stop_fraction, cost=market.cost,
     ) if len(rows) else None  # fmt: skip
-    return spread_trades(made, rows, len(scored))
+    told_at = np.full(len(scored), NAT, dtype=np.int64)
+    if made is not None and finer is not None:
+        told_at[rows] = decide_by_finer(bars, made, (high, low), orb, market.cost, finer)
+    return spread_trades(made, rows, len(scored)), told_at
 
 
 def _chosen(
@@ -262,14 +278,16 @@ def known_instants(bars: Bars, found: Ranges) -> Array:
     trades = found.trades
     early = np.isin(trades.reason, _ENDED_EARLY)
     times = bars.time[np.maximum(trades.exit_index, 0)] if len(bars) else found.due_at
-    return np.where(found.scored, np.where(early, times + bars.width, found.due_at), NAT)
+    ends = np.maximum(np.where(early, times + bars.width, found.due_at), found.told_at)
+    return np.where(found.scored, ends, NAT)
 
 
 def break_instants(bars: Bars, found: Ranges) -> Array:
     """When the first break itself was known: its bar's end, or the window's without one; or NAT."""
     index = found.trades.break_index
     times = bars.time[np.maximum(index, 0)] if len(bars) else found.due_at
-    return np.where(found.scored, np.where(index >= 0, times + bars.width, found.due_at), NAT)
+    ends = np.maximum(np.where(index >= 0, times + bars.width, found.due_at), found.told_at)
+    return np.where(found.scored, ends, NAT)
 
 
 def side_outcomes(broke: Array, result: Array, scored: Array, side: int | Array) -> Array:

@@ -17,6 +17,7 @@ from mlcore.clock import NAT
 from mlcore.config import ORB, Market, OpeningRange
 from mlcore.market.sessions import trading_days
 from mlcore.schema import Bars
+from mlcore.trading.finer import Finer
 from mlcore.trading.opening import (
     Ranges,
     data_end,
@@ -30,6 +31,7 @@ from mlcore.trading.trades import AMBIGUOUS, DOWN, NONE, REASONS, UP
 __all__ = [
     "SESSION_COLUMNS",
     "SIDES",
+    "Finer",
     "Offer",
     "break_outcomes",
     "data_end",
@@ -60,6 +62,7 @@ def opening_ranges(
     ranges: Sequence[str | OpeningRange] | None = None,
     now: int | None = None,
     since: int | None = None,
+    finer: Finer | None = None,
 ) -> pd.DataFrame:
     """One row per opening range and local date, by `open_at`; pending ones included.
 
@@ -72,6 +75,8 @@ def opening_ranges(
         before `now` counts as over once its last bar is there or the calendar says shut.
     since
         Only ranges that opened at or after this instant: the cheap call of a live page.
+    finer
+        Reads finer bars inside a bar that broke both sides; without them it stays AMBIGUOUS.
 
     Returns
     -------
@@ -89,7 +94,7 @@ def opening_ranges(
     """
     if now is not None:
         bars = bars.known_at(now)
-    found = find_ranges(bars, market, orb, ranges=ranges, now=now, since=since)
+    found = find_ranges(bars, market, orb, ranges=ranges, now=now, since=since, finer=finer)
     return _table(bars, market, found)
 
 

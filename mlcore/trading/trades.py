@@ -25,6 +25,8 @@ __all__ = [
     "DOWN",
     "NONE",
     "REASONS",
+    "STOP",
+    "TARGET",
     "UP",
     "BarrierTrades",
     "Breaks",

@@ -122,6 +122,28 @@ def test_a_revision_keeps_both_values_and_its_own_instant(store):
     assert store.revision_instants("BTC-USD", "5m").tolist() == [NOW]
 
 
+def test_finer_bars_are_read_only_inside_the_bars_asked_for(store):
+    five = make(60)
+    add(store, five)
+    assert store.finer("BTC-USD", "5m")(five.time[:2], five.width) == ()
+    assert store.pin("BTC-USD", "5m") == store.last("BTC-USD", "5m")[2]
+    time = five.time[0] + MINUTE * np.arange(300, dtype=np.int64)
+    close = 100 + np.sin(np.arange(300))
+    fine = Bars("BTC-USD", "1m", time, close, close + 1, close - 1, close, close, time + MINUTE)
+    first = add(store, fine)
+    assert store.pin("BTC-USD", "5m") == first.snapshot > store.last("BTC-USD", "5m")[2]
+    inside = store.finer("BTC-USD", "5m")
+    (told,) = inside(five.time[[3, 40]], five.width)
+    assert same(told, fine.take(np.r_[15:20, 200:205]))
+    assert inside(five.time[:0], five.width) == ()
+    changed_at = NOW + DAY
+    add(store, changed(fine, 16, 100.25), imported_at=changed_at)
+    assert inside(five.time[[3]], five.width)[0].close[1] == 100.25
+    pinned = store.finer("BTC-USD", "5m", snapshot=first.snapshot)
+    assert pinned(five.time[[3]], five.width)[0].close[1] == fine.close[16]
+    assert store.finer("BTC-USD", "1m")(time[:1], MINUTE) == ()
+
+
 def test_a_missing_volume_that_is_told_later_is_a_revision(store):
     bars = make()
     add(store, bars)

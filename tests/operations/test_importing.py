@@ -4,8 +4,12 @@ import pandas as pd
 import pytest
 
 from mlcore.errors import StoreError
+from mlcore.features import feature_set
 from mlcore.operations.importing import ingest
 from mlcore.operations.shadowing import settle, tick
+from mlcore.operations.tables import session_frame
+from mlcore.samples.dataset import build_dataset
+from mlcore.samples.labels import label
 from tests.homes import SYMBOL, TIMEFRAME, add_bars, home_at
 
 NOW = pd.Timestamp("2026-10-09 08:16:10", tz="UTC")
@@ -101,3 +105,53 @@ def test_a_failing_look_is_a_note_and_the_bars_are_stored(settled, tmp_path, mon
     assert report.revised == 1
     assert "settled calls were not looked at again: The lake is free" in report.notes[-1]
     assert not call_of(settled)["revised"]
+
+
+def test_minutes_that_come_later_decide_a_bar_that_broke_both_sides(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENRANGE_WATCH", "false")
+    home = home_at(tmp_path / "home", NOW)
+    add_bars(home, NOW, start=NOW - pd.Timedelta(days=8))
+    tick(home)
+    home = home_at(tmp_path / "home", LATER)
+    add_bars(home, LATER)
+    shape = home.store.read(SYMBOL, TIMEFRAME, start="2026-10-09T08:00:00Z",
+                            end="2026-10-09T08:15:00Z")  # fmt: skip
+    top, bottom = float(shape.high.max()), float(shape.low.min())
+    report = restate(home, tmp_path, since="2026-10-09T08:15:00Z", high=top + 1, low=bottom - 1)
+    assert (report.revised, report.rechecked) == (1, 0)
+    settle(home)
+    assert call_of(home)["outcome"] == "AMBIGUOUS"
+    report = ingest(
+        home, [minutes(tmp_path, top, bottom)], symbol=SYMBOL, timeframe="1m", timezone="UTC",
+        stamp="start", market=None, columns=None,
+    )  # fmt: skip
+    assert (report.added, report.revised) == (5, 0)
+    assert report.outcomes_changed == 1
+    call = call_of(home)
+    assert (call["outcome"], call["revised"]) == ("AMBIGUOUS", True)
+    assert [o.answer for o in home.log.outcomes(call["id"])] == ["AMBIGUOUS", "DOWN"]
+    told = home.log.outcomes(call["id"])[1]
+    assert told.snapshot == report.snapshot
+    assert told.known_at == pd.Timestamp("2026-10-09T08:20:00Z").value
+    table = session_frame(home, SYMBOL, TIMEFRAME, mode="touch", days=None)
+    assert table[table["available_at"] == call["decision_at"]]["side"].tolist() == ["DOWN"]
+    data = build_dataset(
+        home.store, SYMBOL, TIMEFRAME, label("orb_direction"), home.settings,
+        features=feature_set("opening_range")[:3],
+    )  # fmt: skip
+    assert data.y[data.decision_at == call["decision_at"].value].tolist() == [1.0]
+    assert data.snapshot == report.snapshot
+
+
+def minutes(tmp_path, top, bottom):
+    """Five minutes from 08:15 that fall below the range first and rise above it then."""
+    middle = (top + bottom) / 2
+    rows = [(middle, middle), (middle, bottom - 1), (bottom - 1, middle), (middle, top + 1),
+            (top + 1, middle)]  # fmt: skip
+    path = tmp_path / "minutes.csv"
+    lines = [
+        f"2026-10-09T08:{15 + i}:00Z,{a},{max(a, b)},{min(a, b)},{b},1"
+        for i, (a, b) in enumerate(rows)
+    ]
+    path.write_text("\n".join(["time,open,high,low,close,volume", *lines]) + "\n")
+    return path

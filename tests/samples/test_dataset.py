@@ -25,6 +25,10 @@ class MemoryStore:
 
     market: Market
     parts: tuple[Bars, ...]
+    finest: Bars | None = None
+
+    def inside(self, starts, width):
+        return () if self.finest is None else (self.finest,)
 
     def read(self, symbol, timeframe, *, known_at=None, snapshot=None):
         cut = np.iinfo(np.int64).max if known_at is None else known_at
@@ -42,8 +46,11 @@ class MemoryStore:
     def market_of(self, symbol):
         return self.market
 
-    def last(self, symbol, timeframe):
-        return sum(map(len, self.parts)), int(self.parts[0].time[-1]), 3
+    def pin(self, symbol, timeframe):
+        return 3
+
+    def finer(self, symbol, timeframe, *, snapshot=None):
+        return self.inside
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +114,57 @@ def test_last_answers_were_due_before_they_were_used(orb_r):
             & frame["y"].notna()
         ]
         assert one["last_y"] == same["y"].iloc[-1]
+
+
+def _in_doubt(bars, frame, number):
+    """The bars with one that breaks both sides right after a range, and the minutes inside it."""
+    at = np.unique(frame["decision_at"])[number]
+    one = frame[frame["decision_at"] == at].iloc[0]
+    here = int(np.searchsorted(bars.time, at))
+    high, low = bars.high.copy(), bars.low.copy()
+    top, bottom = one["high"], one["low"]
+    high[here] = max(high[here], top + 1.0)
+    low[here] = min(low[here], bottom - 1.0)
+    first, last = bars.open[here], bars.close[here]
+    path = np.array([first, first, (top + bottom) / 2, low[here], high[here], last])
+    time = at + MINUTE * np.arange(5, dtype=np.int64)
+    ends = np.minimum(path[:-1], path[1:]), np.maximum(path[:-1], path[1:])
+    minutes = Bars("SIM-WALK", "1m", time, path[:-1], ends[1], ends[0], path[1:],
+                   np.full(5, np.nan), time + MINUTE).checked()  # fmt: skip
+    return replace(bars, high=high, low=low), minutes, at
+
+
+@pytest.mark.parametrize("revised", [False, True])
+def test_finer_bars_decide_answers_and_no_input(market, bars, settings, orb_r, revised):
+    doubtful, minutes, at = _in_doubt(bars, orb_r.rows, 30)
+    here = np.flatnonzero(bars.time == at)
+    later = replace(doubtful.take(here), available_at=np.array([int(bars.available_at[-500])]))
+    parts = (bars, later) if revised else (doubtful,)
+    told = {}
+    for base in ("orb_r", "orb_direction"):
+        alone, helped = (
+            build_dataset(MemoryStore(market, parts, finest), "SIM-WALK", "5m", label(base),
+                          settings, features=AROUND)
+            for finest in (None, minutes)
+        )  # fmt: skip
+        np.testing.assert_array_equal(alone.X.to_numpy(), helped.X.to_numpy())
+        np.testing.assert_array_equal(alone.rows["last_y"], helped.rows["last_y"])
+        told[base] = alone, helped, np.flatnonzero(alone.decision_at == at)
+        others = alone.decision_at != at
+        np.testing.assert_array_equal(alone.y[others], helped.y[others])
+    alone, helped, rows = told["orb_direction"]
+    assert np.isnan(alone.y[rows]).all()
+    assert helped.y[rows].tolist() == [1.0]
+    assert helped.fingerprint != alone.fingerprint
+    alone, helped, rows = told["orb_r"]
+    assert np.isfinite(alone.y[rows]).all()
+    assert alone.rows["broke"].to_numpy()[rows].tolist() == [2, 2]
+    assert helped.rows["broke"].to_numpy()[rows].tolist() == [-1, -1]
+    up = helped.rows["side"].to_numpy()[rows] == 1
+    assert np.isnan(helped.y[rows][up]).all()
+    assert helped.rows["r_taken"].to_numpy()[rows][up].tolist() == [0]
+    assert helped.y[rows][~up] < -1
+    assert helped.known_at[rows].tolist() == [at + 5 * MINUTE] * 2
 
 
 def test_overlapping_signals_share_their_weight(store, settings):
