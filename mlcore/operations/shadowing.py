@@ -9,6 +9,7 @@ import pandas as pd
 from mlcore.clock import DAY
 from mlcore.errors import OpenrangeError, RegistryError
 from mlcore.operations.home import Home
+from mlcore.operations.problems import unforeseen
 from mlcore.schema import Slot
 
 __all__ = ["active_slots", "replay", "replay_all", "settle", "tick"]
@@ -56,6 +57,9 @@ def tick(home: Home) -> dict[str, Any]:
                     modes[made.mode] = modes.get(made.mode, 0) + 1
         except OpenrangeError as error:
             problems.append({"slot": slot, **error.as_dict()})
+        except Exception as error:  # a model of one slot silences no other
+            rule = "A tick asks every slot"
+            problems.append({"slot": slot, **unforeseen(error, rule=rule, where=slot)})
     return {"recorded": recorded, **modes, "problems": problems}
 
 

@@ -13,6 +13,7 @@ from mlcore.clock import MINUTE
 from mlcore.errors import OpenrangeError
 from mlcore.jobs import Lease
 from mlcore.operations.home import Home
+from mlcore.operations.problems import unforeseen
 from mlcore.operations.shadowing import settle, tick
 
 __all__ = ["LEASE", "beat", "is_watched", "last_beat", "pull", "watch", "watch_once"]
@@ -77,6 +78,8 @@ def watch_once(home: Home) -> dict[str, Any]:
             said[name] = act(home)
         except OpenrangeError as error:
             said[name] = error.as_dict()
+        except Exception as error:
+            said[name] = unforeseen(error, rule="A round does every part", where=f"the {name}")
     return said
 
 
