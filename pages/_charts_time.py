@@ -171,8 +171,8 @@ class TimeAxis:
         few = most <= 3
         at = _apart(changes, max(1, int(visible / most * (0.8 if few else 0.6))))
         at = at if len(at) else np.zeros(1, dtype=np.int64)
-        inside = tail.start + visible // (9 if few else 30)
-        return (at - 0.5).tolist(), self._texts(at, step, inside)
+        edge = (tail.start, tail.start + visible // (9 if few else 30))
+        return (at - 0.5).tolist(), self._texts(at, step, edge)
 
     def _units(self, step: int | str) -> np.ndarray:
         if isinstance(step, int):
@@ -182,7 +182,7 @@ class TimeAxis:
         months = self.starts.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
         return months // {"M": 1, "3M": 3, "Y": 12, "5Y": 60}[step]
 
-    def _texts(self, at: np.ndarray, step: int | str, first: int) -> list[str]:
+    def _texts(self, at: np.ndarray, step: int | str, edge: tuple[int, int]) -> list[str]:
         utc = self._utc[at]
         if step in ("Y", "5Y"):
             return [f"{day.year}" for day in utc]
@@ -190,12 +190,18 @@ class TimeAxis:
             return [_two(f"{day:%b}", f"{day.year}") for day in utc]
         if step == "7D" or step == _STEPS[-1] or self.is_daily:
             return [_two(f"{day.day} {day:%b}", f"{day.year}") for day in utc]
-        return self._clocks(at, utc, first)
+        return self._clocks(at, utc, edge)
 
-    def _clocks(self, at: np.ndarray, utc: pd.DatetimeIndex, first: int) -> list[str]:
-        """Both clocks; the date too where it changes and at the first tick well in sight."""
-        new = np.diff(utc.normalize().asi8, prepend=0) != 0
-        new[min(int(np.searchsorted(at, first)), len(at) - 1)] = True
+    def _clocks(self, at: np.ndarray, utc: pd.DatetimeIndex, edge: tuple[int, int]) -> list[str]:
+        """Both clocks; the date too where it changes and at the first tick well in sight.
+
+        Of ticks on the view's left edge, where a date would be cut, that one takes the date over.
+        """
+        dates = utc.normalize().asi8
+        new = np.diff(dates, prepend=0) != 0
+        first = min(int(np.searchsorted(at, edge[1])), len(at) - 1)
+        new[(at >= edge[0]) & (at < edge[1]) & (dates == dates[first])] = False
+        new[first] = True
         local = pd.DatetimeIndex(self._local[at])
         days = [f"{day.day} {day:%b}" for day in utc]
         out = []

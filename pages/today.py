@@ -17,8 +17,7 @@ from pages import _ui
 __all__: list[str] = []
 
 MOST_ROWS = 12
-LEAST_LAST, MOST_LAST = 120, 480
-"""Bars shown of a file that does not grow: its last session within these bounds."""
+LEAST_LAST, MOST_LAST = 120, 480  # bars shown of a file that does not grow: its last session
 hub = _ui.hub()
 _ui.enters("today")
 

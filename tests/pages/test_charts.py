@@ -287,6 +287,14 @@ def test_ticks_carry_two_clocks_across_a_change_of_daylight_saving():
     assert labels[str(len(at) - 1)] == "2026-11-01 12:00 UTC · 07:00 New York"
 
 
+def test_the_first_date_in_sight_is_said_once():
+    at = pd.date_range("2014-06-30 03:45", periods=375, freq="1min", tz="UTC").as_unit("ns")
+    axis = charts.TimeAxis(nanoseconds(pd.Series(at)), ("Kolkata", "Asia/Kolkata"))
+    for most, place in ((9, 0), (3, 1)):  # where few ticks fit, a date at the edge would be cut
+        texts = axis.ticks(375, most)[1]
+        assert [i for i, text in enumerate(texts) if "30 Jun" in text] == [place]
+
+
 def test_ticks_of_daily_bars_are_dates():
     axis = charts.TimeAxis(nanoseconds(bars(400, step="1D")["time"]), NEW_YORK)
     _, texts = axis.ticks(188, 9)
@@ -411,6 +419,28 @@ def test_many_ranges_stay_a_few_traces_and_names_keep_apart():
     assert 1 <= len(names) <= 6
 
 
+def test_every_range_of_a_day_is_named_beside_its_own_levels():
+    frame = bars(200)
+    day = ranges(frame)
+    near = [day.assign(range=f"asia_{8 + i:02}00", high=day["high"] + 0.1 * i) for i in range(3)]
+    for draw in (charts.candle_chart, charts.range_chart):
+        figure = draw(frame, ranges=pd.concat(near, ignore_index=True))
+        names = [n for n in figure.layout.annotations if n.text.startswith("Tokyo")]
+        assert len({(n.y, n.yanchor) for n in names}) == len(names) >= 2
+        levels = {level for part in near for level in part[["high", "low"]].iloc[0]}
+        assert {n.y for n in names} <= levels
+
+
+def test_a_range_before_the_bars_leaves_its_levels_and_no_box():
+    frame = bars(200)
+    marks = ranges(frame)
+    for later, boxes in ((0, 1), (110, 0)):  # the range is known at the 99th bar
+        tail = frame.iloc[later:].reset_index(drop=True)
+        drawn = charts.candle_chart(tail, ranges=marks).select_traces({"fill": "toself"})
+        outlined = [t for t in drawn if t.line.width == 1 and len(t.x)]
+        assert len(outlined) == boxes
+
+
 def test_both_charts_show_the_same_marks():
     frame = bars(140)
     marks = ranges(frame)
@@ -443,6 +473,17 @@ def test_sessions_that_overlap_take_lanes_of_their_own():
     assert heights["London"] != heights["New York"]
 
 
+def test_session_names_neither_touch_nor_leave_their_bands_on_a_phone():
+    frame = bars(200)
+    both = pd.concat([sessions(1, "london"), sessions(1, "new_york")], ignore_index=True)
+    short = sessions(1, "a_name_longer_than_its_band_on_a_phone_by_far")
+    figure = charts.candle_chart(frame, sessions=pd.concat([both, short]), phone=True)
+    names = sorted(n.y for n in figure.layout.annotations if n.yref == "y4")
+    low, high = figure.layout.yaxis.domain
+    assert len(names) == 2
+    assert (names[1] - names[0]) * (high - low) * (figure.layout.height - 48) >= 12.5
+
+
 def test_phones_show_fewer_bars_and_ticks():
     frame = bars(500)
     wide, phone = charts.candle_chart(frame), charts.candle_chart(frame, phone=True)
@@ -456,9 +497,10 @@ def test_phones_show_fewer_bars_and_ticks():
 def test_panes_follow_what_there_is():
     frame = bars(50)
     assert {t.yaxis for t in charts.candle_chart(frame).data} == {None, "y2"}
-    silent = charts.candle_chart(frame.assign(volume=np.nan))
-    assert {t.yaxis for t in silent.data} == {None}
-    assert silent.layout.yaxis.domain == (0.0, 1.0)
+    for nothing in (np.nan, 0.0):
+        silent = charts.candle_chart(frame.assign(volume=nothing))
+        assert {t.yaxis for t in silent.data} == {None}
+        assert silent.layout.yaxis.domain == (0.0, 1.0)
     full = charts.candle_chart(frame, indicator=charts.Indicator(name="ATR", values=frame["close"]))
     floor = full.layout.yaxis.domain[0]
     assert (
