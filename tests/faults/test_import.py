@@ -229,6 +229,7 @@ def test_killed_at_any_moment_of_an_import(children, tmp_path):
         home = tmp_path / str(i)
         killed(children, import_after, str(home), float(share * length))
         check(home, has_old=False)
+        assert np.array_equal(opened(home).read("BTC-USD", "5m").close, NEW.close)
 
 
 def import_parts(home, numbers):
