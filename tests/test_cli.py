@@ -94,6 +94,8 @@ def test_shadow_commands(run):
     report = run("shadow", "report", "--slot", DIRECTION, "--mode", "replay")
     assert report["n"] > 50
     assert report["verdict"]["words"]
+    assert report["counts"]["replay"]["logged"] == report["logged"]
+    assert {mode: told["logged"] for mode, told in report["counts"].items()}["live"] == 0
     assert run("shadow", "settle")["settled"] == 0
     assert run("shadow", "tick")["problems"] == []
 

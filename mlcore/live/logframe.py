@@ -12,10 +12,11 @@ from mlcore.clock import NAT, to_instant
 from mlcore.live.chain import JSON_COLUMNS, PREDICTION_COLUMNS
 from mlcore.store.hubdb import HubDB
 
-__all__ = ["feature_matrix", "log_frame", "newest_decisions"]
+__all__ = ["MODES", "counts_by_mode", "feature_matrix", "log_frame", "newest_decisions"]
 
 _INSTANTS = ("decision_at", "due_at", "logged_at", "available_cutoff", "first_bar", "known_at",
              "settled_at")  # fmt: skip
+MODES = ("live", "late", "replay")
 _FLAGS = ("simulated", "abstained", "settled", "revised")
 _OURS = ", ".join(f"p.{name}" for name in PREDICTION_COLUMNS if name != "features")
 _SELECT = f"""
@@ -81,6 +82,27 @@ def feature_matrix(db: HubDB, ids: list[str]) -> np.ndarray:
     if not rows:
         return np.empty((0, 0))
     return np.vstack([np.frombuffer(row["features"], "<f8") for row in rows])
+
+
+_COUNTS = """
+SELECT p.mode, count(*) AS logged, sum(o.sequence IS NOT NULL) AS settled,
+  sum(p.due_at <= :now AND o.sequence IS NULL) AS due_unsettled, sum(p.abstained) AS abstained
+FROM predictions p LEFT JOIN outcomes o ON o.prediction_id = p.id AND o.revision = 0
+WHERE p.slot = :slot AND (:version IS NULL OR p.version = :version) GROUP BY p.mode
+"""
+
+
+def counts_by_mode(
+    db: HubDB, *, slot: str, version: str | None, now: int
+) -> dict[str, dict[str, int]]:
+    """How many calls of a slot (of a version) were logged, settled, are overdue, or abstained.
+
+    By mode, live, late and replay apart, each there even without a call.
+    """
+    names = ("logged", "settled", "due_unsettled", "abstained")
+    rows = db.query(_COUNTS, {"slot": slot, "version": version, "now": now})
+    found = {row["mode"]: {name: int(row[name]) for name in names} for row in rows}
+    return {mode: found.get(mode) or dict.fromkeys(names, 0) for mode in MODES}
 
 
 def newest_decisions(db: HubDB) -> dict[str, int]:

@@ -18,6 +18,7 @@ from mlcore.evaluation.intervals import Days
 from mlcore.evaluation.paired import Measure, Paired, verdict_of
 from mlcore.evaluation.scores import Scored, calibration_curve, decided
 from mlcore.evaluation.traded import Taken, take, take_every
+from mlcore.live.logframe import MODES
 from mlcore.live.shadow import ShadowLog
 from mlcore.samples.labels import Label, label
 from mlcore.schema import Slot
@@ -25,7 +26,6 @@ from mlcore.statistics import confidence_sequence_radius
 
 __all__ = ["MODES", "report"]
 
-MODES = ("live", "late", "replay")
 DRAWS = 2000
 UNITS = {"accuracy": "pp", "net_r": "R", "skill": "%"}
 SCALE = {"accuracy": 100.0, "net_r": 1.0, "skill": 100.0}
@@ -47,9 +47,10 @@ def report(
     Returns
     -------
     dict
-        `logged`, `settled`, `due_unsettled`, `abstained`, `coverage`, `counts` by mode,
-        `verdict`, `running`, `calibration`, `power`, `by_range`. Differences are in the
-        verdict's own unit (accuracy and skill as shares, net R in R).
+        `logged`, `settled`, `due_unsettled`, `abstained`, `coverage`, `counts` of the same
+        version by mode (of all versions where none logged in this mode), `verdict`, `running`,
+        `calibration`, `power`, `by_range`. Differences are in the verdict's own unit (accuracy
+        and skill as shares, net R in R).
 
     Raises
     ------
@@ -75,6 +76,7 @@ def report(
         "settled": len(settled), "due_unsettled": int((due & ~frame["settled"]).sum()),
         "abstained": int(frame["abstained"].sum()),
         "coverage": float(1 - frame["abstained"].mean()) if len(frame) else None,
+        "counts": log.counts(now, str(slot), chosen),
         "first": _iso(frame, "min"), "last": _iso(frame, "max"),
         "n": 0 if paired is None else paired.n,
         "verdict": verdict,

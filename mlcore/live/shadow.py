@@ -18,7 +18,7 @@ from mlcore.errors import LogError
 from mlcore.live import chain
 from mlcore.live.audit import audit
 from mlcore.live.draft import Draft, Outcome, Prediction
-from mlcore.live.logframe import log_frame, newest_decisions
+from mlcore.live.logframe import counts_by_mode, log_frame, newest_decisions
 from mlcore.schema import timeframe_width
 from mlcore.store.hubdb import HubDB
 
@@ -330,6 +330,10 @@ class ShadowLog:
             self._db, slot=slot, mode=mode, due_before=due_before, due_after=due_after,
             parsed=parsed,
         )  # fmt: skip
+
+    def counts(self, now: Any, slot: str, version: str | None = None) -> dict[str, dict[str, int]]:
+        """Calls of a slot by mode, never pooled: logged, settled, due_unsettled, abstained."""
+        return counts_by_mode(self._db, slot=slot, version=version, now=to_instant(now))
 
     def newest(self) -> dict[str, int]:
         """`decision_at` of each slot's newest call that no challenger made, int64 ns."""

@@ -108,6 +108,11 @@ def test_replay_never_asks_a_model_that_could_have_known(trained):
     assert (is_last | (cuts[newer] >= decided)).all()
     told = report(home.log, DIRECTION, "replay", home.settings, home.now())
     assert told["n"] > 30
+    counts = told["counts"]
+    assert list(counts) == ["live", "late", "replay"]
+    assert counts["replay"]["logged"] == told["logged"] == len(frame)
+    assert counts["replay"]["settled"] == told["settled"]
+    assert counts["live"] == dict.fromkeys(counts["live"], 0)
     assert told["verdict"]["baseline"] in {"majority", "persistence", "mechanical"}
     assert report(home.log, DIRECTION, "live", home.settings, home.now())["logged"] == 0
 

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from mlcore.clock import DAY, HOUR, MINUTE, to_instant, to_timestamp
+from mlcore.config import load_settings
 from mlcore.errors import LogError, StoreError
 from mlcore.live import chain
 from mlcore.live.draft import Draft, Outcome, Prediction, Recommendation
 from mlcore.live.logframe import feature_matrix
+from mlcore.live.monitor import report
 from mlcore.live.shadow import ShadowLog
+from mlcore.schema import Slot
 from mlcore.store.hubdb import HubDB
 
 T = to_instant("2026-01-05T08:15:00Z")
@@ -318,6 +321,31 @@ def test_a_revision_adds_a_flagged_row_and_scores_keep_the_first(log):
     assert [o.answer for o in log.outcomes(a.id)] == ["UP", "DOWN"]
     assert log.recheck(T + DAY, restated, symbol="ES").outcomes == ()
     assert log.verify() == []
+
+
+def test_counts_are_by_mode_and_never_pooled(world, tmp_path):
+    log = world.log
+    log.record_many(drafts(3, due_at=T + HOUR))
+    log.settle(T + HOUR, lambda asked: settled_as()(asked[:2]))
+    world.now = T + HOUR
+    log.record_many([draft("late one"), draft("late two", abstained=True)])
+    log.record(
+        draft("past", replay=True, fold=2, due_at=T + HOUR, version="20260105T000000Z-abcde")
+    )
+    log.record(draft("other", slot="signal-XAUUSD-5m"))
+    names = ("logged", "settled", "due_unsettled", "abstained")
+
+    def counted(**asked):
+        counts = log.counts(T + 2 * HOUR, SLOT, **asked)
+        return {mode: tuple(told[n] for n in names) for mode, told in counts.items()}
+
+    assert counted() == {"live": (3, 2, 1, 0), "late": (2, 0, 0, 1), "replay": (1, 0, 1, 0)}
+    mine = counted(version="20260104T000000Z-abcde")
+    assert mine == {"live": (3, 2, 1, 0), "late": (2, 0, 0, 1), "replay": (0, 0, 0, 0)}
+    told = report(log, Slot.parse(SLOT), "late", load_settings(tmp_path), T + 2 * HOUR)
+    assert (told["logged"], told["abstained"]) == (2, 1)
+    assert told["counts"]["late"]["logged"] == 2
+    assert told["counts"]["live"]["settled"] == 2
 
 
 def test_an_outcome_belongs_to_a_call_that_was_asked_about(log):
