@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from mlcore.clock import DAY, HOUR
+from mlcore.clock import DAY, HOUR, to_instant
+from mlcore.market.demo import simulate
 from mlcore.samples.labels import Label, label
 
-__all__ = ["Sample", "calendar", "ranges", "signals"]
+__all__ = ["Sample", "calendar", "ranges", "signals", "walk"]
 
 FIRST_DAY = 19_000
 
@@ -29,6 +30,11 @@ class Sample:
         """The same rows with their labels and results shuffled."""
         order = np.random.default_rng(seed).permutation(len(self.y))
         return replace(self, y=self.y[order])
+
+
+def walk(start, end, *, seed):
+    """Bars of the simulated walk without an edge, between two instants."""
+    return simulate("SIM-WALK", seed=seed, start=to_instant(start), end=to_instant(end))
 
 
 def calendar(days, per_day, *, hours=1.0, due_hours=0.5):

@@ -10,10 +10,10 @@ from mlcore.clock import DAY, MINUTE, NAT, to_instant
 from mlcore.config import Market, load_settings
 from mlcore.errors import TooFewBars, UsageError
 from mlcore.features import feature_set
-from mlcore.market.demo import simulate
 from mlcore.samples.dataset import build_dataset, rows_at
 from mlcore.samples.labels import label
 from mlcore.schema import Bars
+from tests.synthetic import walk
 
 AROUND = feature_set("opening_range")
 CORE = feature_set("core40")
@@ -54,19 +54,8 @@ class MemoryStore:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return load_settings(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def market(settings):
-    return settings.market("simulated_24_5")
-
-
-@pytest.fixture(scope="module")
 def bars():
-    days = (to_instant("2026-02-09T00:00Z"), to_instant("2026-03-27T18:00Z"))
-    return simulate("SIM-WALK", seed=5, start=days[0], end=days[1])
+    return walk("2026-02-09T00:00Z", "2026-03-27T18:00Z", seed=5)
 
 
 @pytest.fixture(scope="module")

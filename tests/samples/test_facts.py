@@ -7,31 +7,20 @@ import pytest
 from slow_facts import slow_features
 
 from mlcore.clock import DAY, HOUR, MINUTE, to_instant
-from mlcore.config import ORB, load_settings
+from mlcore.config import ORB
 from mlcore.features import feature_set
-from mlcore.market.demo import simulate
 from mlcore.samples.dataset import rows_at
 from mlcore.samples.facts import calendar_facts, session_at
 from mlcore.samples.labels import label
 from mlcore.samples.periods import Bounds, merge, session_bounds, spans, summarise
 from mlcore.schema import Bars
 from mlcore.trading.ranges import opening_ranges
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return load_settings(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def market(settings):
-    return settings.market("simulated_24_5")
+from tests.synthetic import walk
 
 
 @pytest.fixture(scope="module")
 def bars():
-    days = (to_instant("2026-02-16T00:00Z"), to_instant("2026-04-03T12:00Z"))
-    return simulate("SIM-WALK", seed=8, start=days[0], end=days[1])
+    return walk("2026-02-16T00:00Z", "2026-04-03T12:00Z", seed=8)
 
 
 def test_every_fact_equals_the_slow_twin(bars, market):

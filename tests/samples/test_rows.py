@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from mlcore.clock import DAY, HOUR, MINUTE, to_instant
-from mlcore.config import ORB, load_settings
+from mlcore.config import ORB
 from mlcore.errors import UsageError
 from mlcore.features import catalogue, feature_set
-from mlcore.market.demo import simulate
 from mlcore.samples.dataset import asof, rows_at, window_bars
 from mlcore.samples.labels import label
 from mlcore.schema import Bars
+from tests.synthetic import walk
 
 AROUND = feature_set("opening_range")
 OF_BARS = (*feature_set("core40"), *feature_set("calendar"))
@@ -31,19 +31,8 @@ EDGES = ("2026-03-06T13:00Z", "2026-03-08T23:30Z", "2026-03-09T14:15Z", "2026-03
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return load_settings(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def market(settings):
-    return settings.market("simulated_24_5")
-
-
-@pytest.fixture(scope="module")
 def bars():
-    days = ("2026-01-19T00:00Z", "2026-04-06T00:00Z")
-    return simulate("SIM-WALK", seed=4, start=to_instant(days[0]), end=to_instant(days[1]))
+    return walk("2026-01-19T00:00Z", "2026-04-06T00:00Z", seed=4)
 
 
 @pytest.fixture(scope="module")
