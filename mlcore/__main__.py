@@ -281,10 +281,14 @@ def roll_back(
 
 @app.command()
 def archive(
-    slot: SlotName, version: str, reason: Reason = "archived by hand", as_json: Json = False
+    slot: SlotName,
+    version: Annotated[str | None, typer.Argument()] = None,
+    keep_best: Annotated[int | None, typer.Option(help="All but the best N instead.")] = None,
+    reason: Reason = "archived by hand",
+    as_json: Json = False,
 ) -> None:
-    """Take a version out of the lists; its files stay."""
-    _say(_hub().archive(slot, version, reason), as_json)
+    """Take a version, or all but the best, out of the lists; the files stay."""
+    _say(_hub().archive(slot, version, reason, keep_best=keep_best), as_json)
 
 
 @app.command()

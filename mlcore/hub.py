@@ -14,7 +14,7 @@ import pandas as pd
 
 from mlcore.clock import Clock, system_clock, to_instant
 from mlcore.config import Market, Settings, load_settings
-from mlcore.errors import OpenrangeError
+from mlcore.errors import OpenrangeError, UsageError
 from mlcore.jobs import Job
 from mlcore.live.calls import Call, Freshness
 from mlcore.operations.home import Home
@@ -288,9 +288,21 @@ class Hub:
         self.home.registry.roll_back(where, reason, actor="person")
         return {"slot": slot, "champion": self.home.registry.champion(where), "reason": reason}
 
-    def archive(self, slot: str, version: str, reason: str) -> dict[str, Any]:
-        """Take a version out of the lists."""
-        self.home.registry.archive(Slot.parse(slot), version, reason, actor="person")
+    def archive(
+        self, slot: str, version: str | None, reason: str, *, keep_best: int | None = None
+    ) -> dict[str, Any]:
+        """Take a version, or all but the best, out of the lists; never the champion."""
+        if (version is None) == (keep_best is None):
+            raise UsageError(
+                "Archiving names one version, or how many of the best are kept – "
+                f"{'both' if version else 'neither'} was given – write VERSION or --keep-best N.",
+                code="E_USAGE_ARCHIVE",
+            )
+        where, registry = Slot.parse(slot), self.home.registry
+        if keep_best is not None:
+            done = registry.keep_best(where, keep_best, reason, actor="person")
+            return {"slot": slot, "archived": done, "kept": keep_best, "reason": reason}
+        registry.archive(where, str(version), reason, actor="person")
         return {"slot": slot, "archived": version, "reason": reason}
 
     def history(self, slot: str) -> pd.DataFrame:

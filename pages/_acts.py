@@ -17,7 +17,7 @@ _ASKED: Final = "asked_act"
 
 
 def ask(act: str, slot: str, version: str) -> None:
-    """Open the dialog of an act (promote, roll_back, archive); a button's callback."""
+    """Open the dialog of an act (promote, roll_back, archive, keep_best); a button's callback."""
     st.session_state[_ASKED] = (act, slot, version)
 
 
@@ -29,7 +29,9 @@ def asked() -> None:
     """Show the dialog that was asked for until it is answered or closed, reruns included."""
     if _ASKED in st.session_state:
         act, slot, version = st.session_state[_ASKED]
-        {"promote": _promote, "roll_back": _roll_back, "archive": _archive}[act](slot, version)
+        dialogs = {"promote": _promote, "roll_back": _roll_back, "archive": _archive,
+                   "keep_best": _keep_best}  # fmt: skip
+        dialogs[act](slot, version)
 
 
 def _done(text: str, icon: str) -> None:
@@ -132,3 +134,25 @@ def _archive(slot: str, version: str) -> None:
         if st.button("Archive", type="primary", icon=":material/archive:", key="do_archive"):
             _ui.hub().archive(slot, version, reason)
             _done(f"{version} was archived.", "archive")
+
+
+@st.dialog("Keep the best versions", on_dismiss=_forget)
+def _keep_best(slot: str, version: str) -> None:
+    """Ask how many and why, then set the others of the slot aside."""
+    with _ui.boundary():
+        text = (
+            f"The versions of {slot} with the largest difference to the best baseline stay, and "
+            "its champion in any case. The others stay on disk and in the log, out of the lists; a "
+            "roll-back passes over them."
+        )
+        _ui.show(_parts.note(text))
+        most = max(1, len(_ui.hub().models(slot)))
+        keep = st.number_input("Versions to keep", 1, most, min(3, most), key=f"keep_{slot}")
+        reason = _reason("keep_best", slot)
+        if st.button("Archive the others", type="primary", icon=":material/archive:",
+                     key="do_keep_best"):  # fmt: skip
+            done = _ui.hub().archive(slot, None, reason, keep_best=int(keep))["archived"]
+            said = f"{len(done)} versions of {slot} were archived." if done else (
+                f"{slot} has no further version to archive."
+            )  # fmt: skip
+            _done(said, "archive")

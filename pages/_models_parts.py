@@ -253,6 +253,7 @@ def _acts_row(slot: str, version: str, role: str) -> None:
             ("promote", "Promote…", "upgrade", serves),
             ("roll_back", "Roll back…", "undo", not serves),
             ("archive", "Archive…", "archive", serves),
+            ("keep_best", "Keep the best…", "filter_list", False),
         ):
             st.button(
                 text, icon=f":material/{icon}:", key=act, disabled=off, on_click=_acts.ask,

@@ -73,6 +73,8 @@ def test_a_model_can_be_listed_shown_promoted_compared_rolled_back(run):
     assert run("roll-back", DIRECTION)["champion"] == first
     run("archive", DIRECTION, made["version"])
     assert len(run("models", DIRECTION)["rows"]) == 1
+    told = run("archive", DIRECTION, "--keep-best", "1", "--reason", "tidy")
+    assert told == {"slot": str(DIRECTION), "archived": [], "kept": 1, "reason": "tidy"}
 
 
 def test_predict_logs_before_it_answers(run):
@@ -129,6 +131,9 @@ def test_verify_and_health_and_export(run, tmp_path, trained):
         (("predict", SYMBOL, "7m"), 2, "A timeframe is one of"),
         (("train", "nonsense", "--symbols", SYMBOL, "--timeframe", "5m"), 2, "nonsense"),
         (("show", str(DIRECTION), "20200101T000000Z-abcde"), 2, "20200101T000000Z-abcde"),
+        (("archive", DIRECTION), 2, "neither was given – write VERSION or --keep-best N"),
+        (("archive", DIRECTION, "x", "--keep-best", "2"), 2, "both was given"),
+        (("archive", DIRECTION, "--keep-best", "0"), 2, "At least one version is kept"),
         (("predict", "../x", "5m"), 1, "A symbol consists of"),
         (("bars", SYMBOL, "5m", "--start", "2026-01-01"), 2, "A time must carry its zone"),
     ],

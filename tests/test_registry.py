@@ -364,6 +364,47 @@ def test_archived_versions_are_passed_over_and_come_back_when_promoted(registry,
     assert registry.versions(SLOT).set_index("version").loc[b, "role"] == "champion"
 
 
+def test_the_best_are_kept_by_their_cards_and_the_champion_in_any_case(registry, save):
+    def judged(difference):
+        return save(str(difference), verdict={"words": "x", "difference": difference})
+
+    bare, weak = save("no verdict"), judged(-0.02)
+    best, second, unknown = judged(0.03), judged(0.01), judged(None)
+    aside = judged(0.5)
+    registry.archive(SLOT, aside, "before")
+    registry.promote(SLOT, weak, "serves", "ada")
+    assert registry.keep_best(SLOT, 2, "tidy up", "ada") == [unknown, bare]
+    roles = registry.versions(SLOT).set_index("version")["role"]
+    assert roles[[best, second, weak]].tolist() == ["challenger", "challenger", "champion"]
+    assert roles[[unknown, bare, aside]].tolist() == ["archived"] * 3
+    assert registry.versions(SLOT)["present"].all()
+    acts = registry.history(SLOT).tail(2)
+    assert acts[["version", "act", "reason", "actor"]].to_numpy().tolist() == [
+        [unknown, "archive", "tidy up", "ada"], [bare, "archive", "tidy up", "ada"],
+    ]  # fmt: skip
+    assert registry.keep_best(SLOT, 2, "again") == []
+    assert registry.keep_best(SLOT, 1, "fewer") == [second]
+    assert registry.champion(SLOT) == weak
+
+
+def test_of_versions_without_a_figure_the_newest_are_kept(registry, save):
+    first, second, third = save("a"), save("b"), save("c")
+    assert registry.keep_best(SLOT, 2, "tidy") == [first]
+    assert registry.keep_best(SLOT, 5, "tidy") == []
+    assert registry.newest(SLOT) == third
+    assert registry.versions(SLOT).set_index("version").loc[second, "role"] == "challenger"
+
+
+def test_keeping_the_best_keeps_one_and_says_why(registry, save):
+    save()
+    with pytest.raises(UsageError, match="At least one version is kept – 0 was given") as caught:
+        registry.keep_best(SLOT, 0, "tidy")
+    assert caught.value.code == "E_REGISTRY_KEEP"
+    with pytest.raises(UsageError, match="recorded with a reason"):
+        registry.keep_best(SLOT, 1, " ")
+    assert registry.history(SLOT).empty
+
+
 def test_the_champion_is_not_archived(registry, save):
     version = save()
     registry.promote(SLOT, version, "first", "ada")

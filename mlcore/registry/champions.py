@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,37 @@ class Registry(Versions):
             if version not in archived_of(self._acts(slot)):
                 self._act(db, slot, version, "archive", reason, actor, row["certificate_id"])
 
+    def keep_best(self, slot: Slot | str, keep: int, reason: str, actor: str = "user") -> list[str]:
+        """Set all but the best `keep` versions aside, the champion never; those set aside.
+
+        Best is the largest difference to the best baseline on the version's own card; versions
+        without a figure come last, of equals the newest is first. A champion that is not among
+        the best stays beside them. Nothing is deleted, and a promotion brings a version back.
+
+        Raises
+        ------
+        UsageError
+            Fewer than one version to keep, or no reason given.
+        """
+        slot = str(self._slot(slot))
+        self._demand_reason(reason, "archiving")
+        if keep < 1:
+            raise UsageError(
+                f"At least one version is kept – {keep} was given – keep 1 or more.",
+                code="E_REGISTRY_KEEP",
+                details={"given": keep},
+            )
+        listed = self.versions(slot)
+        certified = dict(zip(listed["version"], listed["certificate_id"], strict=True))
+        done: list[str] = []
+        with self._db.transaction() as db:
+            champion, archived = self.champion(slot), archived_of(self._acts(slot))
+            ranked = [v for v in _best_first(listed) if v not in archived]
+            for version in (v for v in ranked[keep:] if v != champion):
+                self._act(db, slot, version, "archive", reason, actor, certified[version])
+                done.append(version)
+        return done
+
     @staticmethod
     def _demand_reason(reason: str, act: str) -> None:
         if not reason.strip():
@@ -191,6 +224,19 @@ class Registry(Versions):
         for slot, name in zip(found["slot"], found["name"], strict=True):
             shutil.rmtree(self.root / slot / name)
         return len(found)
+
+
+def _best_first(listed: pd.DataFrame) -> list[str]:
+    """Versions by their difference to the best baseline, those without one last, then by age."""
+
+    def rank(row: tuple[str, dict[str, Any]]) -> tuple[bool, float, str]:
+        verdict = row[1].get("verdict")
+        found = verdict.get("difference") if isinstance(verdict, Mapping) else None
+        value = float(found) if isinstance(found, int | float) else math.nan
+        return math.isfinite(value), value if math.isfinite(value) else 0.0, row[0]
+
+    rows = zip(listed["version"].astype(str), listed["meta"], strict=True)
+    return [version for version, _ in sorted(rows, key=rank, reverse=True)]
 
 
 def _size(folder: Path) -> int:

@@ -203,6 +203,39 @@ def test_an_archived_version_leaves_the_list_until_it_is_asked_for(run_page, tra
     assert len(at.dataframe[0].value) == 3
 
 
+def test_keeping_the_best_archives_the_others_and_never_the_champion(run_page, trained):
+    hub = Hub.open(trained)
+    first = challenger(trained)
+    copied = hub.home.registry.path(SLOT, first)
+
+    def build(place):
+        shutil.copytree(
+            copied, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json")
+        )
+        facts = json.loads((place / "metadata.json").read_bytes())
+        (place / "metadata.json").write_text(json.dumps({**facts, "seed": 9}))
+
+    row = hub.models(SLOT).iloc[0]
+    verdict_of = {**row["meta"]["verdict"], "difference": 9.0}
+    best = hub.home.registry.save(
+        SLOT,
+        build,
+        certificate_id=row["certificate_id"],
+        meta={**row["meta"], "verdict": verdict_of},
+    )
+    at = run_page("models", trained, slot=SLOT, version=first)
+    at.button(key="keep_best").click().run()
+    assert "its champion in any case" in text_of(at)
+    at.number_input(key=f"keep_{SLOT}").set_value(1).run()
+    at.button(key="do_keep_best").click().run()
+    assert "recorded with a reason" in text_of(at)
+    at.text_input(key=f"reason_keep_best_{SLOT}").input("tidy").run()
+    at.button(key="do_keep_best").click().run()
+    roles = hub.models(SLOT, archived=True).set_index("version")["role"].to_dict()
+    served = hub.home.registry.champion(SLOT)
+    assert roles == {served: "champion", first: "archived", best: "challenger"}
+
+
 def test_a_damaged_version_is_an_error_and_the_others_stay(run_page, trained):
     hub = Hub.open(trained)
     folder = hub.home.registry.path(str(DIRECTION))
