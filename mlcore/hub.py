@@ -242,6 +242,12 @@ class Hub:
 
         return explain(self.home, symbol, timeframe, target=target)
 
+    def explain_call(self, prediction_id: str) -> dict[str, Any]:
+        """Every input's share in a logged call, from the inputs that were logged."""
+        from mlcore.operations.answering import explain_call
+
+        return explain_call(self.home, prediction_id)
+
     def report(self, slot: str, mode: str = "live") -> dict[str, Any]:
         """The log of a slot against outcomes and baselines, by due time; modes never pooled."""
         from mlcore.live.monitor import report

@@ -13,6 +13,7 @@ from pages import _market_parts as market_parts
 from pages import _parts as parts
 from pages import _today_parts as today
 from pages import _ui
+from pages._reasons import all_reasons
 
 __all__: list[str] = []
 
@@ -105,6 +106,7 @@ def show_detail(row: today.Row, place: str = "") -> None:
     _ui.show(today.heading(row))
     show_chart(row, place)
     _ui.show(today.reasons(row))
+    all_reasons(row.head, place)
     given = today.given_table(row)
     if given is not None:
         _ui.show(given)

@@ -17,6 +17,7 @@ from mlcore.features.base import catalogue
 __all__ = ["BASELINE_INPUTS", "put_into_words", "reasons_from"]
 
 LISTED = 4
+LEAST = 0.005
 START = "Where the model starts from, against the baseline"
 START_OWN = "How the model weighs what the baseline is made of, against the baseline"
 BASELINE_INPUTS = {
@@ -55,6 +56,7 @@ def reasons_from(
     label: str,
     regression: bool,
     listed: int = LISTED,
+    least: float = LEAST,
 ) -> list[tuple[dict[str, Any], ...]]:
     """Reasons of many calls: per call rows of text, points, input and value.
 
@@ -67,6 +69,8 @@ def reasons_from(
     difference
         (n,) call less baseline: percentage points, or R for a regression. The rows of a call
         add up to it.
+    listed, least
+        The most inputs that a call lists, and the smallest share that is listed.
     """
     if contributions is None:
         text = "the model says no more than its number"
@@ -79,17 +83,17 @@ def reasons_from(
     sized[:, own] = -1.0
     top = np.argsort(-sized, axis=1, kind="stable")[:, :listed]
     return [
-        _rows(names, inputs[i], points[i], top[i], own, float(difference[i]))
+        _rows(names, inputs[i], points[i], top[i], own, float(difference[i]), least)
         for i in range(len(parts))
     ]
 
 
 def _rows(
     names: Sequence[str], values: np.ndarray, points: np.ndarray, top: np.ndarray,
-    own: list[int], total: float,
+    own: list[int], total: float, least: float,
 ) -> tuple[dict[str, Any], ...]:  # fmt: skip
     """Listed inputs, all others together, and what the model starts from against the baseline."""
-    kept = [int(j) for j in top if abs(points[j]) >= 0.005 and int(j) not in own]
+    kept = [int(j) for j in top if abs(points[j]) >= least and int(j) not in own]
     said: list[dict[str, Any]] = [
         {"text": put_into_words(names[j], float(values[j])), "points": float(points[j]),
          "input": names[j], "value": float(values[j]) if np.isfinite(values[j]) else None}
@@ -98,7 +102,8 @@ def _rows(
     listed = sum(float(points[j]) for j in kept)
     others = float(points.sum()) - listed - sum(float(points[j]) for j in own)
     count = len(names) - len(kept) - len(own)
-    if abs(others) >= 0.005:
+    told = count > 0 and abs(others) >= LEAST
+    if told:
         said.append({"text": f"{count} other inputs", "points": others})
-    start = total - listed - (others if abs(others) >= 0.005 else 0.0)
+    start = total - listed - (others if told else 0.0)
     return (*said, {"text": START_OWN if own else START, "points": start})

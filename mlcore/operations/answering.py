@@ -7,11 +7,12 @@ from typing import Any
 
 from mlcore.errors import UsageError
 from mlcore.live.draft import Recommendation
+from mlcore.live.explaining import every_reason
 from mlcore.operations.home import Home
 from mlcore.samples.labels import label
 from mlcore.schema import Slot
 
-__all__ = ["explain", "predict"]
+__all__ = ["explain", "explain_call", "predict"]
 
 
 def predict(
@@ -51,4 +52,23 @@ def explain(home: Home, symbol: str, timeframe: str, *, target: str | None) -> d
         "slot": str(slot), "item": call.item, "answer": call.answer, "value": call.value,
         "probabilities": dict(call.probabilities), "baselines": dict(call.baselines),
         "reasons": [dict(r) for r in call.reasons],
+    }  # fmt: skip
+
+
+def explain_call(home: Home, prediction_id: str) -> dict[str, Any]:
+    """Every input's share in a call of the log, computed from the inputs that were logged.
+
+    Raises
+    ------
+    LogError
+        The log holds no such call.
+    UsageError, RegistryError
+        No model made it, or its version cannot be loaded.
+    """
+    call = home.log.get(prediction_id)
+    reasons = every_reason(call, home.engine.versions)
+    return {
+        "id": call.id, "slot": call.slot, "version": call.version, "item": call.item,
+        "side": call.side, "answer": call.answer, "value": call.value,
+        "probabilities": dict(call.probabilities), "reasons": [dict(r) for r in reasons],
     }  # fmt: skip

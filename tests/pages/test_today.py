@@ -14,6 +14,7 @@ from mlcore.hub import Call, Hub
 from pages import _parts as parts
 from pages import _today_parts as today
 from pages import _ui
+from pages._reasons import reason_table
 from tests.homes import NOW
 from tests.pages.conftest import fill, text_of
 
@@ -277,3 +278,68 @@ def test_a_trained_home_shows_model_calls_with_reasons(run_page, trained, at_clo
     assert "Quality and net R, given the side" in text
     assert "0 of 30 outcomes" in text
     assert "before it was shown" in text
+
+
+def test_a_table_of_reasons_keeps_every_row_and_its_order():
+    rows = [{"text": "Range size", "points": 1.5, "input": "range_size", "value": 0.4},
+            {"text": "Where the model starts from", "points": -0.5}]  # fmt: skip
+    table = reason_table(rows)
+    assert table["share"].tolist() == [1.5, -0.5]
+    assert table["input"].tolist()[0] == "range_size"
+    assert table["input"].isna().tolist() == [False, True]
+
+
+def test_all_reasons_are_computed_only_when_they_are_opened(run_page, bars_home, monkeypatch):
+    asked = []
+
+    def explained(self, prediction_id):
+        asked.append(prediction_id)
+        return {"reasons": [{"text": f"Input {i}", "points": 0.1, "input": f"x{i}", "value": 1.0}
+                            for i in range(30)]}  # fmt: skip
+
+    monkeypatch.setattr(Hub, "calls", lambda self: [CALL, ABSTAINED])
+    monkeypatch.setattr(Hub, "report", lambda self, slot, mode: REPORT)
+    monkeypatch.setattr(Hub, "explain_call", explained)
+    at = run_page("today", bars_home)
+    assert [e.label for e in at.expander] == ["All reasons"]
+    assert asked == []
+    at.session_state["all_reasons"] = True
+    at.run()
+    assert asked == [CALL.id]
+    assert "30 inputs as they were logged; together +3.0 pp." in text_of(at)
+    assert at.dataframe[0].value["reason"].tolist()[-1] == "Input 29"
+    at.run()
+    assert asked == [CALL.id]
+
+
+def test_where_no_model_called_there_are_no_reasons_to_open(run_page, bars_home, monkeypatch):
+    ruled = replace(CALL, role="baseline")
+    for call in (ruled, ABSTAINED):
+        monkeypatch.setattr(Hub, "calls", lambda self, call=call: [call])
+        monkeypatch.setattr(Hub, "report", lambda self, slot, mode: REPORT)
+        st.cache_data.clear()
+        assert not run_page("today", bars_home).expander
+
+
+@pytest.mark.slow
+def test_opened_reasons_of_a_logged_call_add_up_to_it(run_page, trained, at_clock):
+    hub = at_clock(trained)
+    run_page("today", trained)
+    made = next(c for c in hub.calls() if c.label == "orb_direction" and c.role == "champion")
+    told = hub.explain_call(made.id)
+    logged = dict(made.reasons)
+    points = {r["text"]: r["points"] for r in told["reasons"]}
+    assert len(points) > len(logged)
+    assert sum(points.values()) == pytest.approx(sum(logged.values()), abs=1e-9)
+    named = [text for text in logged if "other inputs" not in text]
+    assert len(named) >= 4
+    for text in named:
+        assert points[text] == pytest.approx(logged[text], abs=1e-9)
+    sizes = [abs(r["points"]) for r in told["reasons"] if r.get("input")]
+    assert sizes == sorted(sizes, reverse=True)
+    at = run_page("today", trained)
+    at.session_state["all_reasons"] = True
+    at.run()
+    assert "inputs as they were logged" in text_of(at)
+    with pytest.raises(LogError, match="is none – list the recent ones"):
+        hub.explain_call("nothing")
