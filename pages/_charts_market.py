@@ -16,6 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages._charts_base import Drawing, add_label, empty_figure, numbers, plain
+from pages._charts_candles import draw_candles, draw_volume
 from pages._charts_marks import (
     BarView,
     draw_breaks,
@@ -98,17 +99,19 @@ def candle_chart(
     shown = min(visible, _PHONE_BARS) if phone else visible
     view = _view(bars, zone, shown, ranges)
     margin = {"l": 6, "r": 60, "t": 8, "b": 40}  # without its own colour below, the cross-hair
-    figure = Drawing(tall, margin=margin, bargap=0.25, plot_bgcolor=TOKENS["bg"])  # has white edges
-    panes = _panes(bars, indicator)
+    figure = Drawing(tall, margin=margin, plot_bgcolor=TOKENS["bg"])  # has white edges
+    panes = _panes(view, indicator)
     room = (tall - 48) * (panes["price"][1] - panes["price"][0])
     draw_sessions(figure, view, sessions, wide=300 if phone else 930, tall=room)
-    _draw_candles(figure, view, symbol)
+    draw_candles(figure, view, symbol)
     for colour, (name, values) in zip(_LINES * 4, (lines or {}).items(), strict=False):
         _draw_overlay(figure, view, name, values, colour)
     draw_ranges(figure, view, ranges)
     draw_breaks(figure, view, ranges)
     draw_patterns(figure, view, patterns)
-    _draw_volume(figure, view, panes)
+    if "volume" in panes:
+        draw_volume(figure, view)
+        _pane_name(figure, "Volume", "y2 domain")
     _draw_indicator(figure, view, indicator, panes)
     guides = indicator.guides if indicator else ()
     _layout(figure, view, panes, ticks=3 if phone else 9, guides=guides)
@@ -130,7 +133,7 @@ def range_chart(
     tail = bars.tail(visible)
     view = _view(tail, zone, visible, ranges)
     figure = Drawing(height, margin={"l": 4, "r": 50, "t": 4, "b": 34}, hovermode=False)
-    _draw_candles(figure, view, "")
+    draw_candles(figure, view, "")
     draw_ranges(figure, view, ranges, beside=True)
     draw_breaks(figure, view, ranges)
     _layout(figure, view, {"price": (0.0, 1.0)}, ticks=3)
@@ -153,39 +156,14 @@ def _view(
     return BarView(axis, bars, first - 0.5, last, low - 0.05 * room, high + 0.11 * room, digits)
 
 
-def _panes(bars: pd.DataFrame, indicator: Indicator | None) -> dict[str, tuple[float, float]]:
+def _panes(view: BarView, indicator: Indicator | None) -> dict[str, tuple[float, float]]:
     """Share of the height of each pane that is there, from the bottom."""
     panes, floor = {}, 0.0
     if indicator is not None:
         panes["indicator"], floor = (0.0, 0.17), 0.195
-    if (numbers(bars["volume"]) > 0).any():
+    if view.has_volume:
         panes["volume"], floor = (floor, floor + 0.09), floor + 0.115
     return {**panes, "price": (floor, 1.0)}
-
-
-def _draw_candles(figure: Drawing, view: BarView, symbol: str) -> None:
-    bars, price = view.bars, f",.{view.digits}f"
-    quotes = [f"{name} %{{{key}:{price}}}" for name, key in _OHLC]
-    figure.add_trace(
-        type="candlestick",
-        x=view.places,
-        **{name: numbers(bars[name]) for _, name in _OHLC},
-        name=plain(symbol),
-        increasing={
-            "line": {"color": TOKENS["up"], "width": 1.1},
-            "fillcolor": TOKENS["bg"],
-        },
-        decreasing={
-            "line": {"color": TOKENS["down"], "width": 1.1},
-            "fillcolor": TOKENS["down"],
-        },
-        whiskerwidth=0,
-        hovertemplate=f"{'  '.join(quotes)}<extra></extra>",
-        zorder=2,
-    )
-
-
-_OHLC: Final = (("O", "open"), ("H", "high"), ("L", "low"), ("C", "close"))
 
 
 def _draw_overlay(figure: Drawing, view: BarView, name: str, values: Any, colour: str) -> None:
@@ -201,23 +179,6 @@ def _draw_overlay(figure: Drawing, view: BarView, name: str, values: Any, colour
         hovertemplate=hover,
         zorder=3,
     )
-
-
-def _draw_volume(figure: Drawing, view: BarView, panes: Mapping[str, Any]) -> None:
-    if "volume" not in panes:
-        return
-    up = (view.bars["close"].to_numpy() >= view.bars["open"].to_numpy()).astype(np.int8)
-    scale = [[0, rgba("down", 0.5)], [1, rgba("up", 0.5)]]
-    marker = {"color": up, "colorscale": scale, "cmin": 0, "cmax": 1, "line": {"width": 0}}
-    figure.add_trace(
-        type="bar",
-        x=view.places,
-        y=numbers(view.bars["volume"]),
-        marker=marker,
-        yaxis="y2",
-        hovertemplate="volume %{y:,.0f}<extra></extra>",
-    )
-    _pane_name(figure, "Volume", "y2 domain")
 
 
 def _draw_indicator(
@@ -277,10 +238,7 @@ def _layout(
     figure.update_layout(xaxis=time)
     side: dict[str, Any] = {"side": "right", "anchor": "x", "separatethousands": True}
     price = {"domain": panes["price"], "range": [view.low, view.high], "nticks": 9}
-    over = {"domain": panes["price"], "overlaying": "y", "anchor": "x", "range": [0, 1]}
-    figure.update_layout(
-        yaxis={**side, **price}, yaxis4={**over, "visible": False, "fixedrange": True}
-    )
+    figure.update_layout(yaxis={**side, **price})
     if "volume" in panes:
         pane = {"domain": panes["volume"], "nticks": 2, "showgrid": False, "tickformat": "~s"}
         figure.update_layout(yaxis2={**side, **pane, "fixedrange": True, "rangemode": "tozero"})

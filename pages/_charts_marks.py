@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from pages._charts_base import Drawing, add_label, numbers, plain
+from pages._charts_base import Drawing, add_boxes, add_label, numbers, plain
 from pages._charts_time import TimeAxis, nanoseconds
 from pages._format import range_title, signed
 from pages._theme import TOKENS, rgba
@@ -47,6 +47,11 @@ class BarView:
     low: float
     high: float
     digits: int
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether any bar has one."""
+        return bool((numbers(self.bars["volume"]) > 0).any())
 
     @property
     def places(self) -> np.ndarray:
@@ -97,23 +102,6 @@ def hidden_layers(
     return f"Not drawn: {' and '.join(missing)}, too narrow beside candles this wide."
 
 
-def _loops(
-    left: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Outlines of many rectangles as one trace's x and y, separated by NaN."""
-    gap = np.full_like(left, np.nan)
-    return {
-        "x": np.column_stack([left, right, right, left, left, gap]).ravel(),
-        "y": np.column_stack([low, low, high, high, low, gap]).ravel(),
-    }
-
-
-def _area(corners: dict[str, np.ndarray], fill: str, line: str | None = None, **more: Any) -> Any:
-    edge = {"color": line or "rgba(0,0,0,0)", "width": 1 if line else 0}
-    fixed = {"type": "scatter", "mode": "lines", "fill": "toself", "hoverinfo": "skip"}
-    return {**fixed, **corners, "fillcolor": fill, "line": edge, **more}
-
-
 def draw_sessions(
     figure: Drawing, view: BarView, sessions: pd.DataFrame | None, *, wide: float, tall: float
 ) -> None:
@@ -137,11 +125,11 @@ def draw_sessions(
         mine = names == name
         start, end = left[mine], right[mine]
         band, top_strip = _SHADES[place % 3]
-        whole = _loops(start, end, np.zeros(len(start)), np.ones(len(start)))
-        figure.add_trace(**_area(whole, rgba("muted", band), yaxis="y4", zorder=0))
-        top = 1 - step * lane[mine]
-        strip = _loops(start, end, top - 0.9 * step, top)
-        figure.add_trace(**_area(strip, rgba("muted", top_strip), yaxis="y4", zorder=0))
+        floor, top = np.zeros(len(start)), 1 - step * lane[mine]
+        place = {"yref": "y domain"}
+        add_boxes(figure, start, end, floor, floor + 1, fill=rgba("muted", band), **place)
+        fill = rgba("muted", top_strip)
+        add_boxes(figure, start, end, top - 0.9 * step, top, fill=fill, **place)
     for index in np.flatnonzero(right > view.first)[-12:]:
         at = max(left[index], view.first)
         name = range_title(names[index])
@@ -149,7 +137,7 @@ def draw_sessions(
         if room < _LETTER * (len(name) + 1):
             continue
         top = 1 - step * (lane[index] + 0.45)
-        add_label(figure, at, top, f" {plain(name)}", "text", yref="y4")
+        add_label(figure, at, top, f" {plain(name)}", "text", yref="y domain")
 
 
 def _lanes(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -178,10 +166,9 @@ def draw_ranges(
     ends = view.axis.edge(near["available_at"])
     known = np.where(ends > opens, np.maximum(ends, np.minimum(opens + 1, view.last)), opens)
     due = np.clip(view.axis.edge(near["due_at"]), known, view.last)
-    shade = _loops(known, due, low, high)
-    figure.add_trace(**_area(shade, rgba("brand", 0.055), zorder=1))
+    add_boxes(figure, known, due, low, high, fill=rgba("brand", 0.055))
     boxes = [values[known > opens] for values in (opens, known, low, high)]  # begun in these bars
-    figure.add_trace(**_area(_loops(*boxes), rgba("brand", 0.27), TOKENS["brand"]))
+    add_boxes(figure, *boxes, fill=rgba("brand", 0.27), edge=TOKENS["brand"])
     gap = np.full_like(known, np.nan)
     levels = np.column_stack([known, due, gap, known, due, gap]).ravel()
     prices = np.column_stack([high, high, gap, low, low, gap]).ravel()

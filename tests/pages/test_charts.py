@@ -230,7 +230,35 @@ def test_bars_stand_side_by_side_over_a_weekend():
     axis = charts.TimeAxis(nanoseconds(frame["time"]))
     assert np.array_equal(axis.edge(frame["time"]), np.arange(600) - 0.5)
     figure = charts.candle_chart(frame)
-    assert np.array_equal(figure.data[0].x, np.arange(600))
+    (hover,) = [trace for trace in figure.data if trace.customdata is not None]
+    assert np.array_equal(hover.x, np.arange(600))
+    assert np.array_equal(hover.customdata[:, :4], frame[["open", "high", "low", "close"]])
+
+
+def test_candles_are_outlines_of_their_prices_hollow_where_they_rose():
+    frame = bars(40)
+    frame.loc[3, ["open", "close"]] = frame.loc[3, "close"]  # a bar that went nowhere is hollow
+    up = (frame["close"] >= frame["open"]).to_numpy()
+    figure = charts.candle_chart(frame)
+    for mine, fill, edge in ((up, "bg", "up"), (~up, "down", "down")):
+        (shape,) = [one for one in figure.layout.shapes if one.fillcolor == TOKENS[fill]]
+        assert shape.line.color == TOKENS[edge]
+        rows, at = frame[mine], np.flatnonzero(mine)
+        top = rows[["open", "close"]].max(axis=1)
+        bottom = rows[["open", "close"]].min(axis=1)
+        drawn = np.array(re.findall(r"[-\d.]+", shape.path), dtype=np.float64).reshape(-1, 11)
+        wicks = np.column_stack([at, rows["high"], top, at, rows["low"], bottom])
+        bodies = np.column_stack([at - 0.35, top, at + 0.35, bottom, at - 0.35])
+        assert np.allclose(drawn, np.column_stack([wicks, bodies]), rtol=1e-8)
+    volume_up, volume_down = [trace for trace in figure.data if trace.yaxis == "y2"]
+    for bar, mine in ((volume_up, up), (volume_down, ~up)):
+        assert np.allclose(bar.y.reshape(-1, 5)[:, 2], frame["volume"][mine])
+
+
+def test_a_chart_is_a_few_elements_whatever_its_bars():
+    kinds = {len(charts.candle_chart(bars(count)).data) for count in (300, 3000)}
+    assert kinds == {3}
+    assert {trace.type for trace in charts.candle_chart(bars(300)).data} == {"scatter"}
 
 
 def test_an_instant_in_a_gap_stands_at_the_gaps_end():
@@ -351,7 +379,7 @@ def test_fifty_thousand_bars_become_a_light_figure_quickly():
     text = charts.candle_chart(thin.frame).to_json()
     assert time.perf_counter() - began < 3
     assert len(thin.frame) <= charts.MOST_BARS
-    assert len(text) < 800_000
+    assert len(text) < 1_000_000
 
 
 # --- marks
@@ -361,23 +389,28 @@ def view_of(figure) -> tuple[float, float]:
     return tuple(figure.layout.xaxis.range)
 
 
-def boxes(figure, fill: str):
-    return [t for t in figure.data if t.type == "scatter" and t.fillcolor == fill]
+def outline(figure, fill: str) -> np.ndarray:
+    """Left, low, right and high of each box drawn in a colour."""
+    (shape,) = [one for one in figure.layout.shapes if one.fillcolor == fill]
+    found = re.findall(r"M(\S+?),(\S+?)H(\S+?)V(\S+?)H\S+?Z", shape.path)
+    return np.array(found, dtype=np.float64)
+
+
+def filled(figure) -> set[str]:
+    return {one.fillcolor for one in figure.layout.shapes if one.type == "path"}
 
 
 def test_an_opening_range_is_boxed_where_its_bars_are():
     frame = bars(200)
     marks = ranges(frame)
     figure = charts.candle_chart(frame, ranges=marks)
-    (box,) = boxes(figure, "rgba(143,166,255,0.27)")
+    (box,) = outline(figure, "rgba(143,166,255,0.27)")
     first = int(np.flatnonzero(frame["time"] == marks["open_at"].iloc[0])[0])
-    assert np.nanmin(box.x) == first - 0.5
-    assert np.nanmax(box.x) == first + 2.5
-    assert np.nanmax(box.y) == marks["high"].iloc[0]
-    assert np.nanmin(box.y) == marks["low"].iloc[0]
-    (shade,) = boxes(figure, "rgba(143,166,255,0.055)")
+    low, high = marks["low"].iloc[0], marks["high"].iloc[0]
+    assert np.allclose(box, [first - 0.5, low, first + 2.5, high], rtol=1e-8)
+    (shade,) = outline(figure, "rgba(143,166,255,0.055)")
     due = int(np.flatnonzero(frame["time"] == marks["due_at"].iloc[0])[0])
-    assert np.nanmax(shade.x) == due - 0.5
+    assert np.allclose(shade, [first + 2.5, low, due - 0.5, high], rtol=1e-8)
     assert any(note.text == "London 08:00" for note in figure.layout.annotations)
 
 
@@ -415,6 +448,7 @@ def test_many_ranges_stay_a_few_traces_and_names_keep_apart():
     marks = ranges(frame, days=9)
     figure = charts.candle_chart(frame, ranges=marks, visible=2800)
     assert len(figure.data) < 10
+    assert len(figure.layout.shapes) < 10
     names = [n for n in figure.layout.annotations if n.text == "London 08:00"]
     assert 1 <= len(names) <= 6
 
@@ -436,9 +470,8 @@ def test_a_range_before_the_bars_leaves_its_levels_and_no_box():
     marks = ranges(frame)
     for later, boxes in ((0, 1), (110, 0)):  # the range is known at the 99th bar
         tail = frame.iloc[later:].reset_index(drop=True)
-        drawn = charts.candle_chart(tail, ranges=marks).select_traces({"fill": "toself"})
-        outlined = [t for t in drawn if t.line.width == 1 and len(t.x)]
-        assert len(outlined) == boxes
+        drawn = charts.candle_chart(tail, ranges=marks).layout.shapes
+        assert len([one for one in drawn if one.line.color == TOKENS["brand"]]) == boxes
 
 
 def test_both_charts_show_the_same_marks():
@@ -449,7 +482,8 @@ def test_both_charts_show_the_same_marks():
         charts.candle_chart(frame, ranges=marks),
         charts.range_chart(frame, marks, visible=140),
     ):
-        kinds.append({(t.fillcolor, t.marker.symbol) for t in figure.data if t.type == "scatter"})
+        price = [t for t in figure.data if t.yaxis != "y2"]
+        kinds.append((filled(figure), {(t.fillcolor, t.marker.symbol) for t in price}))
     assert kinds[0] == kinds[1]
 
 
@@ -458,7 +492,8 @@ def test_marks_too_narrow_for_the_candles_are_left_out_and_named():
     thin = charts.thin_bars(frame, 100).frame
     marks, bands = ranges(frame, days=5), sessions(9)
     figure = charts.candle_chart(thin, ranges=marks, sessions=bands)
-    assert len(figure.data) == 2
+    assert len(figure.data) == 3
+    assert filled(figure) == {TOKENS["bg"], TOKENS["down"]}
     said = charts.hidden_layers(thin, ranges=marks, sessions=bands)
     assert said == "Not drawn: sessions and opening ranges, too narrow beside candles this wide."
     assert charts.hidden_layers(frame, ranges=marks, sessions=bands) == ""
@@ -468,7 +503,7 @@ def test_sessions_that_overlap_take_lanes_of_their_own():
     frame = bars(280)
     both = pd.concat([sessions(1, "london"), sessions(1, "new_york")], ignore_index=True)
     figure = charts.candle_chart(frame, sessions=both)
-    heights = {n.text.strip(): n.y for n in figure.layout.annotations if n.yref == "y4"}
+    heights = {n.text.strip(): n.y for n in figure.layout.annotations if n.yref == "y domain"}
     assert set(heights) == {"London", "New York"}
     assert heights["London"] != heights["New York"]
 
@@ -478,7 +513,7 @@ def test_session_names_neither_touch_nor_leave_their_bands_on_a_phone():
     both = pd.concat([sessions(1, "london"), sessions(1, "new_york")], ignore_index=True)
     short = sessions(1, "a_name_longer_than_its_band_on_a_phone_by_far")
     figure = charts.candle_chart(frame, sessions=pd.concat([both, short]), phone=True)
-    names = sorted(n.y for n in figure.layout.annotations if n.yref == "y4")
+    names = sorted(n.y for n in figure.layout.annotations if n.yref == "y domain")
     low, high = figure.layout.yaxis.domain
     assert len(names) == 2
     assert (names[1] - names[0]) * (high - low) * (figure.layout.height - 48) >= 12.5
