@@ -10,6 +10,7 @@ from mlcore.evaluation.leaks.certificate import Certificate, certify, code_hash
 from mlcore.evaluation.leaks.features import Build, prove_features
 from mlcore.evaluation.leaks.findings import Finding, Proof
 from mlcore.evaluation.leaks.pipeline import prove_pipeline
+from mlcore.evaluation.leaks.recovery import recover_target
 from mlcore.evaluation.leaks.table import Table
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "code_hash",
     "prove_features",
     "prove_pipeline",
+    "recover_target",
 ]

@@ -106,6 +106,7 @@ def prove_features(
     serve: Callable[[Bars, int], Table] | None = None,
     tolerance: dict[str, float] | None = None,
     short_history: int = 0,
+    recovery: bool = True,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Proof:
@@ -132,6 +133,8 @@ def prove_features(
         Declared relative tolerance per input for short history and serving; default exact.
     short_history
         Bars of history that all warm-ups declare to be enough; 0 leaves that check out.
+    recovery
+        Whether to look for the answer in the inputs; what else is looked at knows no answers.
 
     Raises
     ------
@@ -164,7 +167,7 @@ def prove_features(
             tally.compare("serve", last, serve(window, at), declared)
         if progress is not None:
             progress(count + 1, len(chosen))
-    found = tally.findings() + recover_target(whole)
+    found = tally.findings() + (recover_target(whole) if recovery else [])
     return Proof(
         kind="features",
         decisions=len(chosen),
@@ -172,7 +175,7 @@ def prove_features(
         rows=sum(tally.checked.values()),
         names=whole.names,
         findings=tuple(found),
-        checks=(*tally.checked, "recovery"),
+        checks=(*tally.checked, "recovery") if recovery else tuple(tally.checked),
         notes=(f"decisions from {to_timestamp(int(chosen[0])):%Y-%m-%d} "
                f"to {to_timestamp(int(chosen[-1])):%Y-%m-%d}",),
     )  # fmt: skip
