@@ -30,6 +30,7 @@ def reason_table(reasons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 COLUMNS: Final = ("reason", "share")
+FORMATS: Final = {"pp": "%+.2f", "R": "%+.3f"}
 
 
 def all_reasons(call: Call, place: str = "") -> None:
@@ -49,8 +50,8 @@ def all_reasons(call: Call, place: str = "") -> None:
         st.dataframe(
             table, hide_index=True, height=320, key=f"reasons{place}", column_order=COLUMNS,
             column_config={
-                "reason": CC.TextColumn("Input", width="medium"),
-                "share": CC.NumberColumn(f"Share, {unit}", format="%+.3f", width="small"),
+                "reason": CC.TextColumn("Input", width=310),
+                "share": CC.NumberColumn(f"Share, {unit}", format=FORMATS[unit], width=80),
             },
             alt="Every input of this call with its share",
         )  # fmt: skip
