@@ -34,10 +34,8 @@ _LAST = {
     table: f"SELECT sequence, hash FROM {table} ORDER BY sequence DESC LIMIT 1"  # noqa: S608
     for table in _COLUMNS
 }
-_BY_KEY = (
-    "SELECT * FROM predictions WHERE slot = ? AND version = ? AND fold = ? AND symbol = ? "
-    "AND item = ? AND side = ? AND decision_at = ? AND (mode = 'replay') = ?"
-)
+_ASKED = 500
+"""Rows asked for in one statement."""
 _UNSETTLED = (
     "p.sequence IN (SELECT sequence FROM open_calls WHERE due_at <= :now) "
     "AND (:slot IS NULL OR slot = :slot) AND (:mode IS NULL OR mode = :mode)"
@@ -132,18 +130,17 @@ class ShadowLog:
         with self._db.transaction() as db:
             now = to_instant(self._clock() if logged_at is None else logged_at)
             sequence, previous = _head(db, "predictions")
-            rows: list[chain.Row] = []
-            fresh: dict[tuple[Any, ...], dict[str, Any]] = {}
+            there = _logged(db, [entry.row["id"] for entry in entries])
+            fresh: dict[str, dict[str, Any]] = {}
             for entry in entries:
-                key = chain.key_of(entry.draft)
-                row = fresh.get(key) or db.execute(_BY_KEY, key).fetchone()
-                if row is None:
+                name = entry.row["id"]
+                if name not in there and name not in fresh:
                     sequence += 1
-                    row = fresh[key] = _chained(entry, sequence, previous, now)
-                    previous = row["hash"]
-                rows.append(row)
+                    fresh[name] = _chained(entry, sequence, previous, now)
+                    previous = fresh[name]["hash"]
             _insert(db, "predictions", fresh.values())
-        return [chain.prediction(row) for row in rows]
+        known: Mapping[str, chain.Row] = there | fresh
+        return [chain.prediction(known[entry.row["id"]]) for entry in entries]
 
     def _entry(self, draft: Draft, newest: dict[tuple[str, str], int | None]) -> _Entry:
         _demand_honest(draft)
@@ -373,6 +370,17 @@ class ShadowLog:
 
 def _place(row: sqlite3.Row | None) -> tuple[int, str]:
     return (0, chain.GENESIS) if row is None else (int(row["sequence"]), str(row["hash"]))
+
+
+def _logged(db: sqlite3.Connection, names: list[str]) -> dict[str, chain.Row]:
+    """The rows that are in the log already, by id; an id is made of what may be in it once."""
+    found: dict[str, chain.Row] = {}
+    for first in range(0, len(names), _ASKED):
+        part = names[first : first + _ASKED]
+        holes = ",".join("?" * len(part))
+        sql = f"SELECT * FROM predictions WHERE id IN ({holes})"  # noqa: S608
+        found |= {row["id"]: row for row in db.execute(sql, part)}
+    return found
 
 
 def _head(db: sqlite3.Connection, table: str) -> tuple[int, str]:
