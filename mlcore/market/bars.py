@@ -40,8 +40,9 @@ _Ready = tuple[int, Plan, Any]
 class ImportReport:
     """What an import did: bars read, added, revised, unchanged; instants are int64 ns or None.
 
-    `rechecked` settled calls lean on the bars it changed, and `outcomes_changed` of them would
-    have another outcome now; whoever has the log fills these in.
+    `first_changed` and `last_changed` are the first and last bar that were added or revised.
+    `rechecked` settled calls lean on bars it changed, and `outcomes_changed` of them would have
+    another outcome now; whoever has the log fills these in.
     """
 
     symbol: str
@@ -54,8 +55,8 @@ class ImportReport:
     last: int | None
     snapshot: int
     notes: tuple[str, ...] = ()
-    first_revised: int | None = None
-    last_revised: int | None = None
+    first_changed: int | None = None
+    last_changed: int | None = None
     rechecked: int = 0
     outcomes_changed: int = 0
 
@@ -119,10 +120,10 @@ class BarStore:
         plan = self._lake.write(lambda cursor: self._write(cursor, bars, imported_at, ready, row))
         self._holdings.sync()
         report = self._unchanged(bars, notes + self._compacted())
-        first, last = plan.restated
+        first, last = plan.span
         return replace(
             report, added=plan.added, revised=plan.revised, unchanged=plan.unchanged,
-            first_revised=first, last_revised=last,
+            first_changed=first, last_changed=last,
         )  # fmt: skip
 
     def _compacted(self) -> tuple[str, ...]:

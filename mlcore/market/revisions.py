@@ -78,10 +78,10 @@ class Plan:
         return bool(self.added or self.revised)
 
     @property
-    def restated(self) -> tuple[int | None, int | None]:
-        """Start of the first and of the last bar whose stored values it changes, int64 ns."""
-        times = self.bars.time[self.revision > 0]
-        return (int(times[0]), int(times[-1])) if len(times) else (None, None)
+    def span(self) -> tuple[int | None, int | None]:
+        """Start of the first and of the last bar that it adds or revises, int64 ns."""
+        times = self.bars.time
+        return (int(times[0]), int(times[-1])) if self.changes else (None, None)
 
     @property
     def table(self) -> Any:

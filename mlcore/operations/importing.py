@@ -75,16 +75,16 @@ def _touched(home: Home, report: ImportReport) -> list[tuple[str, int, int]]:
     Restated bars touch calls of their own timeframe; new and restated ones those of coarser
     timeframes too, inside whose bars they lie.
     """
-    found: list[tuple[str, int, int]] = []
-    if report.first_revised is not None and report.last_revised is not None:
-        until = report.last_revised + reach(report.timeframe)
-        found.append((report.timeframe, report.first_revised, until))
-    if report.first is not None and report.last is not None and report.added + report.revised:
-        listed = home.store.symbols()
-        for coarser in listed.loc[listed["symbol"] == report.symbol, "timeframe"]:
-            if timeframe_width(str(coarser)) > timeframe_width(report.timeframe):
-                found.append((str(coarser), report.first, report.last))
-    return found
+    first, last = report.first_changed, report.last_changed
+    if first is None or last is None:
+        return []
+    listed = home.store.symbols()
+    held = listed.loc[listed["symbol"] == report.symbol, "timeframe"].astype(str)
+    width = timeframe_width(report.timeframe)
+    touched = [(coarser, first, last) for coarser in held if timeframe_width(coarser) > width]
+    if report.revised:
+        touched.append((report.timeframe, first, last + reach(report.timeframe)))
+    return touched
 
 
 def parse_columns(text: str | None) -> dict[str, str] | None:

@@ -117,6 +117,23 @@ def test_replay_never_asks_a_model_that_could_have_known(trained):
     assert report(home.log, DIRECTION, "live", home.settings, home.now())["logged"] == 0
 
 
+def test_a_model_that_raises_silences_no_other_slot(trained, capsys):
+    home = home_at(trained)
+    package = home.engine.versions.get(QUALITY, home.engine.champion(QUALITY)).package
+
+    def broken(*args, **more):
+        raise ValueError("bad leaf in /srv/openrange/model.txt")
+
+    package.shipped.model.predict_proba = broken
+    said = tick(home)
+    (problem,) = said["problems"]
+    assert (problem["slot"], problem["details"]["type"]) == (str(QUALITY), "ValueError")
+    assert "ValueError: bad leaf in model.txt – everything else went on" in problem["message"]
+    assert "/srv/openrange/model.txt" in capsys.readouterr().err
+    assert said["recorded"] > 0
+    assert set(home.log.frame()["slot"]) == {str(DIRECTION)}
+
+
 def test_a_new_bar_empties_the_cache(trained):
     home = home_at(trained)
     version = home.engine.champion(DIRECTION)

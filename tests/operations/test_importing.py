@@ -62,7 +62,7 @@ def test_a_restated_bar_that_turns_a_break_adds_a_flagged_outcome(settled, tmp_p
     price = opposite(settled, before)
     report = restate(settled, tmp_path, since="2026-10-09T08:15:00Z", **price)
     assert (report.added, report.revised) == (0, 1)
-    assert report.first_revised == report.last_revised == before["decision_at"].value
+    assert report.first_changed == report.last_changed == before["decision_at"].value
     assert report.rechecked >= 1
     assert report.outcomes_changed == 1
     assert f"1 restated bars: {report.rechecked} settled calls looked at again" in report.notes[-1]
@@ -78,7 +78,8 @@ def test_a_restated_bar_that_turns_a_break_adds_a_flagged_outcome(settled, tmp_p
 
 def test_the_same_file_twice_and_a_bar_that_changes_no_outcome_add_nothing(settled, tmp_path):
     before = call_of(settled)
-    assert restate(settled, tmp_path, since="2026-10-09T08:15:00Z").rechecked == 0
+    same = restate(settled, tmp_path, since="2026-10-09T08:15:00Z")
+    assert (same.rechecked, same.first_changed, same.last_changed) == (0, None, None)
     report = restate(settled, tmp_path, since="2026-10-09T08:15:00Z", volume=1.0, name="b.csv")
     assert report.revised == 1
     assert report.rechecked >= 1
