@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.pages.conftest import fill
+from tests.pages.conftest import OPEN, fill
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("OPENRANGE_CHROMIUM") or "/usr/bin/chromium"
@@ -56,12 +56,16 @@ def _is_up(address: str) -> bool:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """The hub on a home, as a child process that ends with the block; its address."""
+def serving(home: Path, at: pd.Timestamp | None = None) -> Iterator[str]:
+    """The hub on a home, as a child process that ends with the block; its address.
+
+    With `at` its clock stands at that instant, so that a test sees the same at any hour.
+    """
     port = free_port()
     address = f"http://127.0.0.1:{port}"
+    start = ["streamlit"] if at is None else ["tests.browser.at_instant", at.isoformat()]
     command = [
-        sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
+        sys.executable, "-m", *start, "run", "app.py", "--server.port", str(port),
         "--server.address", "127.0.0.1", "--server.headless", "true",
     ]  # fmt: skip
     environ = {**os.environ, "OPENRANGE_HOME": str(home), "OPENRANGE_WATCH": "false"}
@@ -110,17 +114,17 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def market_home(tmp_path_factory):
-    """A home with six weeks of simulated bars that end half an hour ago."""
+    """A home with six weeks of simulated bars up to OPEN."""
     home = tmp_path_factory.mktemp("browser") / "home"
     home.mkdir()
-    fill(home, days=42, end=pd.Timestamp.now(tz="UTC") - pd.Timedelta(minutes=30))
+    fill(home, days=42, end=OPEN)
     return home
 
 
 @pytest.fixture(scope="session")
 def hub_address(chromium, market_home):
-    """The hub on that home, for all tests that only look."""
-    with serving(market_home) as address:
+    """The hub on that home at that instant, for all tests that only look."""
+    with serving(market_home, OPEN) as address:
         yield address
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from mlcore.clock import system_clock
 from mlcore.errors import StoreError
 from mlcore.hub import Hub
 from pages import _market_parts as market_parts
@@ -58,7 +59,7 @@ def test_a_wrong_url_falls_back_to_what_there_is(run_page, bars_home):
 
 
 def test_a_newer_bar_is_offered_and_shown_on_demand_only(run_page, tmp_path):
-    now = pd.Timestamp.now(tz="UTC").floor("5min")
+    now = system_clock().floor("5min")
     fill(tmp_path, days=12, end=now - pd.Timedelta(minutes=30))
     at = run_page("market", tmp_path)
     before = figure(at).proto.spec
@@ -73,7 +74,7 @@ def test_a_newer_bar_is_offered_and_shown_on_demand_only(run_page, tmp_path):
 
 
 def test_a_stale_feed_is_said(run_page, tmp_path):
-    fill(tmp_path, days=12, end=pd.Timestamp.now(tz="UTC") - pd.Timedelta(hours=3))
+    fill(tmp_path, days=12, end=system_clock() - pd.Timedelta(hours=3))
     text = text_of(run_page("market", tmp_path))
     assert "Bars are 3 h" in text
     assert "No watch is configured here" in text

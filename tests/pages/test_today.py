@@ -7,15 +7,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from mlcore.clock import HOUR, MINUTE, fixed_clock
-from mlcore.config import load_settings
+from mlcore.clock import HOUR, MINUTE
 from mlcore.errors import LogError, StoreError
 from mlcore.hub import Call, Hub
 from pages import _parts as parts
 from pages import _today_parts as today
-from pages import _ui
 from pages._reasons import reason_table
-from tests.homes import NOW
 from tests.pages.conftest import fill, text_of
 
 AT = pd.Timestamp("2026-11-20 13:41", tz="UTC")
@@ -44,18 +41,6 @@ ABSTAINED = replace(
 )
 
 
-@pytest.fixture
-def at_clock(monkeypatch):
-    """Pages see a home through a hub whose clock stands still."""
-
-    def use(home, now=NOW):
-        hub = Hub(load_settings(home), fixed_clock(now))
-        monkeypatch.setattr(_ui, "hub", lambda: hub)
-        return hub
-
-    return use
-
-
 def test_an_empty_home_says_what_is_missing_and_offers_one_way_on(run_page, tmp_path):
     at = run_page("today", tmp_path)
     assert "No bars yet" in text_of(at)
@@ -81,9 +66,10 @@ def test_without_a_watch_the_page_logs_before_it_shows(run_page, bars_home):
     at = run_page("today", bars_home)
     text = text_of(at)
     log = Hub.open(bars_home).log()
-    assert len(log)
+    assert set(log["symbol"]) == {"SIM-EDGE", "SIM-WALK"}
     assert set(log["role"]) == {"baseline"}
     assert "SIM-EDGE" in text
+    assert "SIM-WALK" in text
     assert "The rule answers" in text
     assert "No model answers orb_direction-SIM-" in text
     assert "before it was shown" in text or "late: " in text
@@ -93,7 +79,7 @@ def test_without_a_watch_the_page_logs_before_it_shows(run_page, bars_home):
 def test_a_row_opens_its_detail_and_the_url_keeps_it(run_page, bars_home):
     at = run_page("today", bars_home)
     keys = [b.key for b in at.button if b.key.startswith("open_")]
-    assert keys
+    assert len(keys) == 3  # one open call of SIM-EDGE, two of SIM-WALK
     at.button(key=keys[-1]).click().run()
     assert at.query_params["call"] == keys[-1].removeprefix("open_")
     again = run_page("today", bars_home, call=keys[-1].removeprefix("open_"))
