@@ -19,12 +19,12 @@ from mlcore.live import chain
 from mlcore.live.audit import audit
 from mlcore.live.draft import Draft, Outcome, Prediction
 from mlcore.live.logframe import counts_by_mode, log_frame, newest_decisions
+from mlcore.live.refusals import demand_honest, demand_timely, outcomes_asked
 from mlcore.schema import timeframe_width
 from mlcore.store.hubdb import HubDB
 
 __all__ = ["Settlement", "ShadowLog"]
 
-ROLES = ("champion", "challenger", "baseline")
 _COLUMNS = {"predictions": chain.PREDICTION_COLUMNS, "outcomes": chain.OUTCOME_COLUMNS}
 _INSERT = {
     table: f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
@@ -143,7 +143,7 @@ class ShadowLog:
         return [chain.prediction(known[entry.row["id"]]) for entry in entries]
 
     def _entry(self, draft: Draft, newest: dict[tuple[str, str], int | None]) -> _Entry:
-        _demand_honest(draft)
+        demand_honest(draft)
         row = chain.draft_row(draft)
         body = chain.body_hash(row, chain.PREDICTION_COLUMNS)
         return _Entry(draft, row, body, 0 if draft.replay else self._live_until(draft, newest))
@@ -192,7 +192,7 @@ class ShadowLog:
         instant, added = to_instant(now), []
         for page in self._pages(_UNSETTLED, {"now": instant, "slot": None, "mode": None}):
             asked = [chain.prediction(row) for row in page]
-            found = _of(asked, outcome_of(asked))
+            found = outcomes_asked(asked, outcome_of(asked))
             added += self._attach([(outcome, 0) for outcome in found.values()], instant)
         return Settlement(tuple(added), self.unsettled(instant))
 
@@ -225,7 +225,7 @@ class ShadowLog:
         }  # fmt: skip
         for page in self._pages(where, given):
             asked = [chain.prediction(row) for row in page]
-            found, count = _of(asked, outcome_of(asked)), count + len(asked)
+            found, count = outcomes_asked(asked, outcome_of(asked)), count + len(asked)
             known = {name: self.outcomes(name)[-1] for name in found}
             changed = [o for name, o in found.items() if chain.differs(known[name], o)]
             added += self._attach(
@@ -393,15 +393,7 @@ def _insert(db: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]
 
 def _chained(entry: _Entry, sequence: int, previous: str, now: int) -> dict[str, Any]:
     draft = entry.draft
-    if draft.decision_at > now or (draft.due_at <= now and not draft.replay):
-        early = draft.decision_at > now
-        raise LogError(
-            "A call is logged after its decision and before its due – "
-            f"{draft.slot} {draft.item} is {'not decided yet' if early else 'due already'} – "
-            + ("check the machine's clock." if early else "past days are answered by replay."),
-            code="E_LOG_EARLY" if early else "E_LOG_PAST",
-            details={"decision_at": draft.decision_at, "due_at": draft.due_at, "now": now},
-        )
+    demand_timely(draft, now)
     live = "live" if now <= entry.live_until else "late"
     mode = "replay" if draft.replay else live
     digest = chain.row_hash(sequence, now, mode, previous, entry.body)
@@ -409,35 +401,3 @@ def _chained(entry: _Entry, sequence: int, previous: str, now: int) -> dict[str,
         "sequence": sequence, "logged_at": now, "mode": mode, "previous_hash": previous,
         "hash": digest,
     }  # fmt: skip
-
-
-def _demand_honest(draft: Draft) -> None:
-    if draft.available_cutoff > draft.decision_at or draft.due_at < draft.decision_at:
-        raise LogError(
-            "A call uses what was known at its decision and is due later – "
-            f"{draft.slot} {draft.item} is not so – its inputs, or its due time, are wrong.",
-            code="E_LOG_TIMES",
-            details={
-                "available_cutoff": draft.available_cutoff,
-                "decision_at": draft.decision_at,
-                "due_at": draft.due_at,
-            },
-        )
-    if draft.role not in ROLES:
-        raise LogError(
-            f"A call's role is one of {', '.join(ROLES)} – {draft.role!r} was given – use one.",
-            code="E_LOG_ROLE",
-        )
-
-
-def _of(asked: Sequence[Prediction], found: Iterable[Outcome]) -> dict[str, Outcome]:
-    """Outcomes by prediction, each of one that was asked for."""
-    outcomes = {outcome.prediction_id: outcome for outcome in found}
-    strange = set(outcomes) - {prediction.id for prediction in asked}
-    if strange:
-        raise LogError(
-            "An outcome belongs to a call that was asked about – "
-            f"{sorted(strange)[0]} was not – answer only those handed over.",
-            code="E_LOG_OUTCOME",
-        )
-    return outcomes
