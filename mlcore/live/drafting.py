@@ -17,7 +17,7 @@ from mlcore.samples.dataset import Rows
 from mlcore.samples.labels import Label
 from mlcore.schema import Slot
 
-__all__ = ["Answerer", "Source", "draft_rows", "recommendation_id", "rule_drafts"]
+__all__ = ["Answerer", "Source", "draft_rows", "recommendation_id", "row_answers", "rule_drafts"]
 
 NOVELTY_LIMIT = 0.25
 MISSING_LIMIT = 0.5
@@ -195,6 +195,15 @@ def _toward(fitted: Fitted, X: np.ndarray, answers: list[dict[str, Any]]) -> np.
     return out
 
 
+def row_answers(
+    fitted: Fitted, rows: Rows, who: Answerer
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Per row the fields of its answer, and the difference to the baseline in points or R."""
+    if fitted.model.task == "regression":
+        return _value_answers(fitted, rows, who)
+    return _class_answers(fitted, rows, who)
+
+
 def draft_rows(
     rows: Rows, fitted: Fitted, who: Answerer, source: Source, *, listed: int = 4
 ) -> list[Draft]:
@@ -202,7 +211,7 @@ def draft_rows(
     if not len(rows.X):
         return []
     regression = fitted.model.task == "regression"
-    answers, gap = (_value_answers if regression else _class_answers)(fitted, rows, who)
+    answers, gap = row_answers(fitted, rows, who)
     reasons = reasons_from(
         who.features, rows.X, _toward(fitted, rows.X, answers), np.asarray(gap),
         label=who.label.base, regression=regression, listed=listed,
