@@ -79,6 +79,24 @@ def test_on_a_phone_a_card_opens_a_dialog(hub_address, open_page):
     assert sideways(page) <= 0
 
 
+TARGETS = """() => [...document.querySelectorAll(
+    'main button, [data-testid=stMain] button, [data-testid=stMain] [role=group], '
+    + '[data-testid=stMain] summary, [data-testid=stCheckbox] label')]
+  .filter(e => e.checkVisibility() && !e.parentElement.closest('button, [role=group]'))
+  .map(e => [e.innerText || e.getAttribute('aria-label'), e.getBoundingClientRect().height])
+  .filter(([name, height]) => height > 1 && height < 43.9)"""
+
+
+@pytest.mark.parametrize("name", ["market", "training", "models", "monitoring"])
+def test_fingers_find_every_target_on_a_phone(hub_address, open_page, name):
+    page, _ = open_page(f"{hub_address}/{name}", "phone")
+    page.locator(
+        "[data-testid=stSelectbox], [data-testid=stMultiSelect], .or-empty"
+    ).first.wait_for()
+    settle(page)
+    assert page.evaluate(TARGETS) == []
+
+
 RANGE = "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range.map(Number)"
 
 
