@@ -343,8 +343,7 @@ def past_runs() -> None:
         for slot, version, meta in models[["slot", "version", "meta"]].itertuples(index=False)
         if "verdict" in meta
     }
-    count = "the newest 50" if len(runs) == 50 else f"{len(runs)} run{'s' * (len(runs) != 1)}"
-    said = f"{count}, failed ones included" if len(runs) else "none yet"
+    said = f"failed ones included · {len(runs)} shown" if len(runs) else "none yet"
     with st.container(horizontal=True, vertical_alignment="center", key="runs_head"):
         st.html(str(_parts.section_title("Past runs", said, inline=True)), width="content")
         st.space("stretch")
