@@ -122,7 +122,7 @@ def test_a_preview_of_real_gold(shared_data, settings):
     assert (seen.format, seen.timeframe, seen.rows) == ("tsv", "5m", 68_418)
     assert seen.columns == {
         "time": "<DATE>", "clock": "<TIME>", "open": "<OPEN>", "high": "<HIGH>", "low": "<LOW>",
-        "close": "<CLOSE>", "volume": "<VOL>",
+        "close": "<CLOSE>", "volume": "<VOL>, else <TICKVOL>",
     }  # fmt: skip
     assert seen.first == pd.Timestamp("2025-08-01 01:05")
     assert len(seen.questions) == 1
