@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from importlib.resources import files
@@ -140,8 +141,10 @@ class Lake:
         }
         connection = duckdb.connect(config=config)
         try:
-            for name in _EXTENSIONS:
-                connection.execute(f"LOAD {_quoted(_signed(name))}")
+            with ThreadPoolExecutor(len(_EXTENSIONS)) as pool:  # both are proved at once
+                binaries = list(pool.map(_signed, _EXTENSIONS))
+            for binary in binaries:
+                connection.execute(f"LOAD {_quoted(binary)}")
             catalog = str(self._catalog.path).replace("'", "''")
             connection.execute(
                 f"ATTACH 'ducklake:sqlite:{catalog}' AS lake (DATA_PATH "
