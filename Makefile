@@ -32,7 +32,7 @@ install: $(BIN)/.run
 
 run: $(BIN)/.run
 	$(BIN)/python -m mlcore --home $(HOME_DIR) demo --if-empty --in-background
-	OPENRANGE_HOME=$(HOME_DIR) $(BIN)/streamlit run app.py --server.port $(PORT)
+	OPENRANGE_HOME=$(HOME_DIR) $(BIN)/streamlit run server.py --server.port $(PORT)
 
 check: $(BIN)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -70,12 +70,12 @@ def main():
     bare.write_text(BARE.format(bars=500))
     with chromium() as browser:
         first = [
-            (start_to_chart(browser, ROOT / "app.py", home, MARKET),
+            (start_to_chart(browser, ROOT / "server.py", home, MARKET),
              start_to_chart(browser, bare, home, ""))
             for _ in range(7)
         ]  # fmt: skip
         charts = said(measured("process start to first chart, against a bare app", first, 1.2))
-        with serve(ROOT / "app.py", home) as address, serve(bare, home) as empty:
+        with serve(ROOT / "server.py", home) as address, serve(bare, home) as empty:
             wait_up(address), wait_up(empty)
             load(browser, address, MARKET)
             pages = [

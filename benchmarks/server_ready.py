@@ -43,7 +43,7 @@ def main():
     with chromium() as browser:
         for _ in range(5):
             begun = time.perf_counter()
-            with serve(ROOT / "app.py", place) as address:
+            with serve(ROOT / "server.py", place) as address:
                 wait_up(address)
                 page = browser.new_page()
                 page.goto(address)

@@ -65,7 +65,7 @@ def serving(home: Path, at: pd.Timestamp | None = None) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     start = ["streamlit"] if at is None else ["tests.browser.at_instant", at.isoformat()]
     command = [
-        sys.executable, "-m", *start, "run", "app.py", "--server.port", str(port),
+        sys.executable, "-m", *start, "run", "server.py", "--server.port", str(port),
         "--server.address", "127.0.0.1", "--server.headless", "true",
     ]  # fmt: skip
     environ = {**os.environ, "OPENRANGE_HOME": str(home), "OPENRANGE_WATCH": "false"}
