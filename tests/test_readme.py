@@ -21,7 +21,7 @@ def tour():
 def test_every_picture_and_file_it_names_is_there():
     for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
         assert (ROOT / name).is_file(), f"{name} is missing"
-    for name in ("CONTRIBUTING.md", "requirements.txt", "app.py", "server.py"):
+    for name in ("CONTRIBUTING.md", "requirements.txt", "server.py"):
         assert name in README
         assert (ROOT / name).is_file()
 
