@@ -113,23 +113,86 @@ def demo(
     _say(made, as_json)
 
 
+Zone = Annotated[str | None, typer.Option(help="IANA zone, or ZONE+HH:MM.")]
+StampSide = Annotated[str | None, typer.Option(help="start or end: what a stamp means.")]
+MarketName = Annotated[str | None, typer.Option(help="gold, fx, us_equity, nse, crypto …")]
+Columns = Annotated[str | None, typer.Option(help="time=Date,close=Last,…")]
+Detected = Annotated[str | None, typer.Option(help="Detected where it is not given.")]
+Files = Annotated[list[Path], typer.Argument(help="Files or folders.")]
+Member = Annotated[str | None, typer.Option(help="The file or contract of a zip.")]
+Quote = Annotated[str | None, typer.Option(help="bid, ask or mid, where a file has both.")]
+Adjusted = Annotated[bool, typer.Option(help="Apply the file's adjusted close to all prices.")]
+Scale = Annotated[float | None, typer.Option(help="What prices are divided by.")]
+
+
 @app.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders of one symbol.")],
-    symbol: Annotated[str, typer.Option(help="The name to store the bars under.")],
-    timeframe: Annotated[str | None, typer.Option(help="Detected where it is not given.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA zone, or ZONE+HH:MM.")] = None,
-    stamp: Annotated[str | None, typer.Option(help="start or end: what a stamp means.")] = None,
-    market: Annotated[str | None, typer.Option(help="gold, fx, us_equity, nse, crypto …")] = None,
-    columns: Annotated[str | None, typer.Option(help="time=Date,close=Last,…")] = None,
+    paths: Files,
+    symbol: Annotated[
+        str | None, typer.Option(help="The name to store the bars under; else each file's own.")
+    ] = None,
+    timeframe: Detected = None,
+    timezone: Zone = None,
+    stamp: StampSide = None,
+    market: MarketName = None,
+    columns: Columns = None,
+    member: Member = None,
+    quote: Quote = None,
+    adjusted: Adjusted = False,
+    scale: Scale = None,
     as_json: Json = False,
 ) -> None:
     """Import bar files: all or nothing, and the same file twice changes nothing."""
-    report = _hub().ingest(
+    options = {
+        "timeframe": timeframe, "timezone": timezone, "stamp": stamp, "market": market,
+        "columns": columns, "member": member, "quote": quote, "adjusted": adjusted, "scale": scale,
+    }  # fmt: skip
+    if symbol is not None:
+        _say(_hub().ingest(paths, symbol=symbol, **options), as_json)
+        return
+    _say_each(_hub().ingest_each(paths, **options), as_json)
+
+
+def _say_each(reports: Any, as_json: bool) -> None:
+    """One line a file while it is imported; exit code 1 where one was refused."""
+    done = []
+    for report in reports:
+        done.append(report)
+        if not as_json:
+            told = report.message or f"{report.timeframe} {report.read} read, {report.added} added"
+            typer.echo(f"{report.file:<28} {report.symbol:<14} {told}")
+    refused = sum(1 for report in done if report.code)
+    if as_json:
+        _say({"files": done, "n": len(done), "refused": refused}, True)
+    else:
+        typer.echo(f"{len(done) - refused} imported, {refused} refused")
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def preview(
+    paths: Files,
+    symbol: Annotated[str | None, typer.Option(help="Its market is looked at.")] = None,
+    timeframe: Detected = None,
+    timezone: Zone = None,
+    stamp: StampSide = None,
+    market: MarketName = None,
+    columns: Columns = None,
+    member: Member = None,
+    quote: Quote = None,
+    adjusted: Adjusted = False,
+    scale: Scale = None,
+    as_json: Json = False,
+) -> None:
+    """What an import would read, and what it would have to ask; nothing is stored."""
+    from mlcore.operations.importing import parse_columns
+
+    seen = _hub().preview(
         paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp, market=market,
-        columns=columns,
+        columns=parse_columns(columns), member=member, quote=quote, adjusted=adjusted, scale=scale,
     )  # fmt: skip
-    _say(report, as_json)
+    _say(seen, as_json)
 
 
 @app.command()

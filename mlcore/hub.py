@@ -153,17 +153,26 @@ class Hub:
     def ingest(
         self, paths: Sequence[Path | str] | Path | str, *, symbol: str,
         timeframe: str | None = None, timezone: str | None = None, stamp: str | None = None,
-        market: str | None = None, columns: Mapping[str, str] | str | None = None,
+        market: str | None = None, columns: Mapping[str, str] | str | None = None, **choices: Any,
     ) -> Any:  # fmt: skip
-        """Import files of one symbol, all or nothing."""
+        """Import files of one symbol, all or nothing; `choices` as `importing.ingest` has them."""
         from mlcore.operations.importing import ingest, parse_columns
 
         files = [paths] if isinstance(paths, str | Path) else list(paths)
         return ingest(
             self.home, [Path(p) for p in files], symbol=symbol, timeframe=timeframe,
             timezone=timezone, stamp=stamp, market=market,
-            columns=parse_columns(columns) if isinstance(columns, str) else columns,
+            columns=parse_columns(columns) if isinstance(columns, str) else columns, **choices,
         )  # fmt: skip
+
+    def ingest_each(self, paths: Sequence[Path | str], **options: Any) -> Any:
+        """Import many files, each under the symbol its name tells: an iterator of reports."""
+        from mlcore.operations.importing import ingest_each, parse_columns
+
+        columns = options.get("columns")
+        if isinstance(columns, str):
+            options = options | {"columns": parse_columns(columns)}
+        return ingest_each(self.home, [Path(p) for p in paths], **options)
 
     def imports(self, limit: int = 50) -> pd.DataFrame:
         """Past imports, newest first."""

@@ -6,41 +6,85 @@ added beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlcore.errors import OpenrangeError, UsageError
 from mlcore.live.outcomes import reach
 from mlcore.market.bars import ImportReport
-from mlcore.market.sources import load
+from mlcore.market.sources import contracts_in, expand, load, symbol_of
 from mlcore.operations.home import Home
 from mlcore.schema import timeframe_width
 
-__all__ = ["ingest", "parse_columns"]
+__all__ = ["FileReport", "ingest", "ingest_each", "parse_columns"]
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What became of one file of many: bars read, added and revised, or a refusal's code."""
+
+    file: str
+    symbol: str
+    timeframe: str = ""
+    read: int = 0
+    added: int = 0
+    revised: int = 0
+    code: str = ""
+    message: str = ""
 
 
 def ingest(
-    home: Home, paths: Sequence[Path], *, symbol: str, timeframe: str | None,
-    timezone: str | None, stamp: str | None, market: str | None,
-    columns: Mapping[str, str] | None,
+    home: Home, paths: Sequence[Path], *, symbol: str, timeframe: str | None = None,
+    timezone: str | None = None, stamp: str | None = None, market: str | None = None,
+    columns: Mapping[str, str] | None = None, **choices: Any,
 ) -> ImportReport:  # fmt: skip
-    """Files of one symbol into the lake, all or nothing; the same files twice change nothing."""
+    """Files of one symbol into the lake, all or nothing; the same files twice change nothing.
+
+    Parameters
+    ----------
+    choices
+        `member`, `quote`, `adjusted` and `scale`, as `mlcore.market.sources.load` takes them.
+    """
     bars, sha256, notes = load(
         paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp,
         columns=columns, market=market or home.store.market_name(symbol),
-        settings=home.settings,
+        settings=home.settings, **choices,
     )  # fmt: skip
     options = {
         "timezone": timezone, "stamp": stamp, "market": market,
         "columns": dict(columns or {}), "notes": list(notes),
-    }  # fmt: skip
+    } | {name: value for name, value in choices.items() if value}  # fmt: skip
     source = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
     report = home.store.append(
         bars, source=source, sha256=sha256, imported_at=home.now(), options=options
     )
     report = replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
     return _rechecked(home, report)
+
+
+def ingest_each(home: Home, paths: Sequence[Path], **options: Any) -> Iterator[FileReport]:
+    """Every file, and every contract of an archive, under the symbol its own name tells.
+
+    One that is refused leaves the others alone; its report says why. `options` are those of
+    `ingest`, the same for all.
+    """
+    for path in expand(paths):
+        for symbol, member in _each(path, options.get("member")):
+            try:
+                one = ingest(home, [path], symbol=symbol, **(options | {"member": member}))
+                yield FileReport(path.name, symbol, one.timeframe, one.read, one.added, one.revised)
+            except OpenrangeError as error:
+                yield FileReport(path.name, symbol, code=error.code, message=error.message)
+
+
+def _each(path: Path, member: str | None) -> list[tuple[str, str | None]]:
+    """Symbol and member of what one file holds."""
+    contracts = contracts_in(path) if member is None else []
+    if len(contracts) > 1:
+        return [(contract, contract) for contract in contracts]
+    return [(symbol_of(path.name), member)]
 
 
 def _rechecked(home: Home, report: ImportReport) -> ImportReport:

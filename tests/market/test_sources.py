@@ -171,6 +171,7 @@ def test_yahoo_days_run_from_open_to_close(read):
     assert bars.close.tolist() == [11, 12, 13]
     assert notes == (
         "market us_equity, by the symbol's name; --market names another",
+        "Adj Close is there and was not applied; --adjusted applies it",
         "days from open to close of XNYS",
     )
 
@@ -393,8 +394,9 @@ def test_a_time_in_another_format(read):
         (b"", "E_BARS_EMPTY", "A file of bars has rows – bars.csv is empty – choose another file"),
         (b"\n \n", "E_BARS_EMPTY", "bars.csv is empty"),
         (b"datetime,open,high,low,close\n", "E_BARS_EMPTY", "bars.csv has only a header"),
-        (b"PK\x03\x04\x00\x00", "E_BARS_FORMAT", "bars.csv is a zip archive – unpack or export"),
-        (b"\x1f\x8b\x00\x00", "E_BARS_FORMAT", "bars.csv is a gzip archive"),
+        (b"PK\x03\x04\x00\x00", "E_BARS_ARCHIVE", "bars.csv is damaged – download or pack"),
+        (b"\x1f\x8b\x00\x00", "E_BARS_ARCHIVE", "bars.csv is damaged – download or pack"),
+        (b"%PDF-1.7 x", "E_BARS_FORMAT", "bars.csv is a PDF – unpack or export it"),
         (b"a\x00b,c\n", "E_BARS_FORMAT", "bars.csv is binary"),
         (b"datetime,open,high,low,close\n2026-01-05,1,2,\xff,1\n", "E_BARS_ENCODING",
          "Text files are UTF-8 – bars.csv is not, from byte 44 on"),

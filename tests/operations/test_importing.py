@@ -1,11 +1,13 @@
 """An import that restates bars: settled calls are looked at again, and scores keep the first."""
 
+import zipfile
+
 import pandas as pd
 import pytest
 
 from mlcore.errors import StoreError
 from mlcore.features import feature_set
-from mlcore.operations.importing import ingest
+from mlcore.operations.importing import ingest, ingest_each
 from mlcore.operations.shadowing import settle, tick
 from mlcore.operations.tables import session_frame
 from mlcore.samples.dataset import build_dataset
@@ -156,3 +158,31 @@ def minutes(tmp_path, top, bottom):
     ]
     path.write_text("\n".join(["time,open,high,low,close,volume", *lines]) + "\n")
     return path
+
+
+DAYS = (
+    "Date,Open,High,Low,Close,Volume,OpenInt\n"
+    "2026-01-05,10,12,9,11,5,0\n2026-01-06,11,13,10,12,6,0\n"
+)
+
+
+def test_many_files_go_under_the_names_they_tell(tmp_path):
+    home = home_at(tmp_path / "home", NOW)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "aapl.us.txt").write_text(DAYS)
+    (folder / "accp.us.txt").write_text("")
+    (folder / "brk-b.us.txt").write_text(DAYS)
+    with zipfile.ZipFile(folder / "20131007_trade.zip", "w") as archive:
+        for month in ("201310", "201312"):
+            archive.writestr(f"20131007_gc_minute_trade_{month}.csv", "60000,1,1,1,1,1\n")
+    told = list(ingest_each(home, [folder], timezone="UTC"))
+    assert [(r.file, r.symbol, r.added) for r in told] == [
+        ("20131007_trade.zip", "GC-201310", 1), ("20131007_trade.zip", "GC-201312", 1),
+        ("aapl.us.txt", "AAPL", 2), ("accp.us.txt", "ACCP", 0), ("brk-b.us.txt", "BRK-B", 2),
+    ]  # fmt: skip
+    assert [r.code for r in told] == ["", "", "", "E_BARS_EMPTY", ""]
+    assert "accp.us.txt is empty" in told[3].message
+    assert set(home.store.symbols()["symbol"]) == {"GC-201310", "GC-201312", "AAPL", "BRK-B"}
+    again = list(ingest_each(home, [folder], timezone="UTC"))
+    assert sum(r.added + r.revised for r in again) == 0

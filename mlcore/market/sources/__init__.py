@@ -7,6 +7,8 @@ An import is all or nothing. This room knows text and tables; it does not know t
 
 from __future__ import annotations
 
+from mlcore.market.sources.files import expand, symbol_of
 from mlcore.market.sources.loading import Preview, load, preview
+from mlcore.market.sources.unpacking import contracts_in
 
-__all__ = ["Preview", "load", "preview"]
+__all__ = ["Preview", "contracts_in", "expand", "load", "preview", "symbol_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlcore.errors import BarsError
 from mlcore.market.sources.tables import RawTable
@@ -14,16 +14,21 @@ __all__ = ["Roles", "assign"]
 _PRICES = ("open", "high", "low", "close")
 _NAMES = {
     "time": (
-        "datetime", "timestamp", "date_time", "time", "date", "open_time", "opentime", "ts",
-        "gmt_time", "local_time", "bar_time", "index", "__index_level_0__", "unnamed:_0",
-        "close_time", "closetime", "close_datetime",
+        "datetime", "timestamp", "date_time", "time", "date", "open_time", "opentime", "ts", "t",
+        "unix", "gmt_time", "local_time", "bar_time", "open_datetime", "index",
+        "__index_level_0__", "unnamed:_0", "close_time", "closetime", "close_datetime",
     ),
     "open": ("open", "o", "open_price"), "high": ("high", "h", "high_price"),
-    "low": ("low", "l", "low_price"), "close": ("close", "c", "close_price", "last"),
+    "low": ("low", "l", "low_price"), "close": ("close", "c", "close_price", "last", "close/last"),
     "volume": ("volume", "vol", "v", "real_volume", "tick_volume", "tickvol", "tickvolume"),
 }  # fmt: skip
+_SIDES = ("{1}_{0}", "{1}{0}", "{0}_{1}", "{0}{1}")
+_ADJUSTED = ("adj_close", "adjclose", "adjusted_close", "adj._close", "close_adj")
+_SYMBOLS = ("ticker", "symbol")
 _ENDS = ("close_time", "closetime", "close_datetime")
 _ORDERS = ("dmy", "mdy", "ymd")
+_LEAN_DAY = re.compile(r"(\d{8})_[a-z0-9]+_(?:second|minute)_(?:trade|quote)", re.I)
+_LEAN_FUTURE = re.compile(r"_(?:trade|quote)_\d{6}\.", re.I)
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,10 @@ class Roles:
     """Column positions: `time` (and `clock` where date and time are apart), prices, volumes.
 
     `volumes` are tried in turn: the first with anything but zeros is the volume. `order` is the
-    user's word on day and month; `means_end` says the name calls the stamp a close time.
+    user's word on day and month; `means_end` says the name calls the stamp a close time. `asks`
+    are the prices asked where `prices` are those bid; `adjusted` is an adjusted close; `of_day`
+    is the day a member's name tells, for times in milliseconds since its midnight; `is_lean` says
+    that whole prices are ten-thousandths.
     """
 
     time: int
@@ -41,11 +49,17 @@ class Roles:
     symbol: int | None = None
     order: str | None = None
     means_end: bool = False
+    asks: tuple[int, int, int, int] | None = None
+    adjusted: int | None = None
+    of_day: str | None = None
+    is_lean: bool = False
 
     def shown(self, names: Sequence[str]) -> dict[str, str]:
         """Role → the file's own name (or place, counted from 1); volumes as they are tried."""
         told = {"time": self.time, "clock": self.clock, "symbol": self.symbol}
         told |= dict(zip(_PRICES, self.prices, strict=True))
+        told |= {f"ask {p}": i for p, i in zip(_PRICES, self.asks or (), strict=False)}
+        told |= {"adjusted close": self.adjusted}
         shown = {k: names[i] or str(i + 1) for k, i in told.items() if i is not None}
         volumes = [names[i] or str(i + 1) for i in self.volumes]
         return {**shown, "volume": ", else ".join(volumes)} if volumes else shown
@@ -63,6 +77,9 @@ def assign(table: RawTable, columns: Mapping[str, str] | None) -> Roles:
     if not any(table.names):
         return _by_place(table, chosen, order)
     plain = [_plain(name) for name in table.names]
+    bids, asks = (_sided(plain, side) for side in ("bid", "ask"))
+    if bids and "open" not in plain:
+        chosen = dict(zip(_PRICES, bids, strict=True)) | chosen
     found = chosen | {r: _named(table, plain, r) for r in (*_PRICES, "time") if r not in chosen}
     means_end = plain[found["time"]] in _ENDS
     time, clock = _split(plain, found["time"])
@@ -71,8 +88,22 @@ def assign(table: RawTable, columns: Mapping[str, str] | None) -> Roles:
     volumes = (chosen["volume"],) if "volume" in chosen else _volumes(table, plain)
     return Roles(
         time, clock, tuple(found[p] for p in _PRICES), volumes,  # type: ignore[arg-type]
-        order=order, means_end=means_end,
+        order=order, means_end=means_end, symbol=_first(plain, _SYMBOLS),
+        asks=asks if "open" not in plain else None, adjusted=_first(plain, _ADJUSTED),
     )  # fmt: skip
+
+
+def _sided(plain: list[str], side: str) -> tuple[int, int, int, int] | None:
+    """The four prices of one side of a quote, by names such as `bid_open` and `BidOpen`."""
+    for form in _SIDES:
+        names = [form.format(price, side) for price in _PRICES]
+        if all(name in plain for name in names):
+            return tuple(plain.index(name) for name in names)  # type: ignore[return-value]
+    return None
+
+
+def _first(plain: list[str], names: Sequence[str]) -> int | None:
+    return next((plain.index(name) for name in names if name in plain), None)
 
 
 def _plain(name: str) -> str:
@@ -159,7 +190,7 @@ def _named_once(table: RawTable, plain: list[str], name: str) -> int:
 
 
 def _by_place(table: RawTable, chosen: dict[str, int], order: str | None) -> Roles:
-    """Roles without a header: [symbol] date [time] open high low close [volume]."""
+    """Roles without a header: [symbol] date [time] open high low close [volume …]."""
     first = {i: values[0] if values else "" for i, values in table.sample(1).items()}
     place = 0
     symbol = None
@@ -178,7 +209,22 @@ def _by_place(table: RawTable, chosen: dict[str, int], order: str | None) -> Rol
     prices = tuple(chosen.get(p, after + i) for i, p in enumerate(_PRICES))
     volume = (after + 4,) if len(first) > after + 4 else ()
     volumes = (chosen["volume"],) if "volume" in chosen else volume
-    return Roles(
+    roles = Roles(
         chosen.get("time", time), chosen.get("clock", clock), prices,  # type: ignore[arg-type]
         volumes, symbol, order,
     )  # fmt: skip
+    return roles if chosen else _lean(table, first, roles)
+
+
+def _lean(table: RawTable, first: dict[int, str], roles: Roles) -> Roles:
+    """The same, where a file is laid out as Lean does: times of a day, quotes, whole prices."""
+    told = _LEAN_DAY.match(table.path.name.rpartition(": ")[2])
+    if told and re.fullmatch(r"\d{1,8}", first[0]) and roles.clock is None:
+        roles = replace(roles, of_day=told[1], is_lean=not _LEAN_FUTURE.search(table.path.name))
+    elif re.fullmatch(r"\d{8} \d\d:\d\d", first[0]):
+        roles = replace(roles, is_lean=True)
+    else:
+        return roles
+    if len(first) == 11:
+        return replace(roles, asks=(6, 7, 8, 9), volumes=())
+    return roles

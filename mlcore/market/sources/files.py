@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlcore.errors import BarsError
 from mlcore.store import sha256_file
 
-__all__ = ["combined_sha256", "expand", "format_of"]
+__all__ = ["combined_sha256", "expand", "format_of", "symbol_of"]
 
 Paths = Path | str | Sequence[Path | str]
-_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".feather", ".arrow")
-_BINARY = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "a gzip archive"}
+_SUFFIXES = (
+    ".csv", ".tsv", ".txt", ".json", ".parquet", ".pq", ".feather", ".arrow", ".zip", ".gz",
+)  # fmt: skip
+_SAID = re.compile(
+    r"\d+ ?(m|min|mins|minute|h|hour|d|day|days)|daily|hourly|minute|day|hour|sample|trade|quote"
+    r"|bid|ask|mt[45]|lean|spot|perp|stock|id|variant|19\d\d|20\d\d|\d{8}|jan|feb|march?|apr(il)?"
+    r"|may|june?|july?|aug|sept?|oct|nov|dec|bars|data|historical|full",
+    re.I,
+)
+_BINARY = {
+    b"PK\x03\x04": "a zip archive inside another", b"\x1f\x8b": "a gzip archive inside another",
+    b"PK\x05\x06": "an empty zip archive", b"\xd0\xcf": "an Excel workbook",
+    b"%PDF": "a PDF", b"7z": "a 7z archive", b"Rar!": "a RAR archive", b"SQLite": "a database",
+}  # fmt: skip
 
 
 def expand(path: Paths) -> list[Path]:
@@ -50,12 +63,12 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def format_of(path: Path) -> str:
-    """`parquet`, `feather` or `text`, by the file's first bytes.
+    """`parquet`, `feather`, `json` or `text`, by the file's first bytes.
 
     Raises
     ------
     BarsError
-        An empty file (E_BARS_EMPTY), or one that is none of the three (E_BARS_FORMAT).
+        An empty file (E_BARS_EMPTY), or one that is none of these (E_BARS_FORMAT).
     """
     with path.open("rb") as file:
         head = file.read(65536)
@@ -69,12 +82,13 @@ def format_of(path: Path) -> str:
         return "parquet"
     if head.startswith((b"ARROW1", b"FEA1")):
         return "feather"
-    if head.startswith((b"\xef\xbb\xbf",)) or b"\x00" not in head:
-        return "text"
+    if b"\x00" not in head and not head.startswith(tuple(_BINARY)):
+        opening = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        return "json" if opening in (b"[", b"{") else "text"
     what = next((name for magic, name in _BINARY.items() if head.startswith(magic)), "binary")
     raise BarsError(
-        f"A file of bars is text (CSV, TSV), Parquet or Feather – {path.name} is {what} – unpack "
-        "or export it as one of these; nothing was imported.",
+        f"A file of bars is text (CSV, TSV), JSON, Parquet or Feather – {path.name} is {what} – "
+        "unpack or export it as one of these; nothing was imported.",
         code="E_BARS_FORMAT",
     )
 
@@ -85,3 +99,17 @@ def combined_sha256(paths: Sequence[Path]) -> str:
     if len(hashes) == 1:
         return hashes[0]
     return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+
+
+def symbol_of(name: str) -> str:
+    """The symbol that a file's name tells, as far as a name can.
+
+    Examples
+    --------
+    >>> [symbol_of(n) for n in ("aapl.us.txt", "nifty50_infy_daily.csv", "BTCUSDT-5m-2026-01.zip")]
+    ['AAPL', 'INFY', 'BTCUSDT']
+    """
+    stem = re.sub(rf"({'|'.join(map(re.escape, _SUFFIXES))}|\.us)", "", name, flags=re.I)
+    stem = re.sub(r"-\d+(mo|[smhdw])(-.*)?$", "", stem)
+    words = [w for w in re.split(r"[_\s]+", stem) if w and not _SAID.fullmatch(w)]
+    return (words[-1] if words else stem).upper()

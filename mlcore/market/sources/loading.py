@@ -20,13 +20,17 @@ from mlcore.market.membership import suggest_market
 from mlcore.market.soundness import first_fault
 from mlcore.market.sources.files import Paths, combined_sha256, expand
 from mlcore.market.sources.placing import find_timeframe, needs_zone, place_daily, place_intraday
-from mlcore.market.sources.reading import Reading, open_files, read_rows
+from mlcore.market.sources.prices import PriceChoice
+from mlcore.market.sources.reading import Reading, Source, open_files, read_rows
 from mlcore.schema import BAR_COLUMNS, Bars, check_symbol, timeframe_width
 
 __all__ = ["Preview", "load", "preview"]
 
 Array = np.ndarray[Any, Any]
-_ASKED = ("E_BARS_ZONE", "E_BARS_DATE_ORDER", "E_BARS_TIMEFRAME", "E_BARS_LOCAL_TIME")
+_ASKED = (
+    "E_BARS_ZONE", "E_BARS_DATE_ORDER", "E_BARS_TIMEFRAME", "E_BARS_LOCAL_TIME", "E_BARS_QUOTE",
+    "E_BARS_MEMBER", "E_BARS_SIDE",
+)  # fmt: skip
 _SAMPLE = 8
 
 
@@ -61,6 +65,10 @@ def load(
     columns: Mapping[str, str] | None = None,
     market: Market | str | None = None,
     settings: Settings | None = None,
+    member: str | None = None,
+    quote: str | None = None,
+    adjusted: bool = False,
+    scale: float | None = None,
 ) -> tuple[Bars, str, tuple[str, ...]]:
     """Bars of a file, a folder or several files of one symbol: bars, SHA-256, notes.
 
@@ -76,6 +84,10 @@ def load(
         Role → the file's name for it or its place; `time=NAME:dmy` tells the order of a date.
     market
         Needed for the days of daily bars; None takes what settings or the name suggest.
+    member
+        The file of an archive to read, by its name or its contract.
+    quote, adjusted, scale
+        As in `PriceChoice`: the side of a quote, whether to adjust, what divides prices.
 
     Raises
     ------
@@ -84,11 +96,12 @@ def load(
     """
     check_symbol(symbol)
     belongs, notes = _market(symbol, market, settings)
-    paths = expand(path)
+    paths, choice = expand(path), PriceChoice(quote, adjusted, scale)
     with ThreadPoolExecutor(1) as beside:  # neither hashing nor DuckDB holds the interpreter
         digest = beside.submit(combined_sha256, paths)
-        reading = read_rows(open_files(paths, columns))
-    at_end, found = _side(reading, stamp), find_timeframe(reading.stamp, timeframe)
+        reading = read_rows(open_files(paths, columns, member), choice)
+    at_end = _side(reading, stamp)
+    found = find_timeframe(reading.stamp, timeframe or _told(reading))
     start, end, said = _place(reading, found, timezone, belongs, at_end=at_end)
     _refuse_unsound(reading, belongs)
     bars, left_out = _sorted(reading, symbol, found, start, end)
@@ -108,6 +121,10 @@ def preview(
     symbol: str | None = None,
     market: Market | str | None = None,
     settings: Settings | None = None,
+    member: str | None = None,
+    quote: str | None = None,
+    adjusted: bool = False,
+    scale: float | None = None,
 ) -> Preview:
     """What `load` would read with these options, and what it would have to ask first.
 
@@ -116,16 +133,18 @@ def preview(
     BarsError
         A file that is no table of bars, or bars that are not sound.
     """
-    source = open_files(expand(path), columns)
+    choice = PriceChoice(quote, adjusted, scale)
     seen: dict[str, Any] = {
-        "format": source.format, "columns": source.roles[0].shown(source.tables[0].names),
-        "timeframe": timeframe, "zone": timezone, "stamp": stamp or "start", "rows": 0,
-        "first": None, "last": None, "sample": pd.DataFrame(), "questions": (), "notes": (),
+        "format": "", "columns": {}, "timeframe": timeframe, "zone": timezone,
+        "stamp": stamp or "start", "rows": 0, "first": None, "last": None,
+        "sample": pd.DataFrame(), "questions": (), "notes": (),
     }  # fmt: skip
     try:
-        reading = read_rows(source)
+        source = open_files(expand(path), columns, member)
+        seen |= _shape(source)
+        reading = read_rows(source, choice)
         seen |= _raw_view(reading, stamp)
-        found = find_timeframe(reading.stamp, timeframe)
+        found = find_timeframe(reading.stamp, timeframe or _told(reading))
         seen |= {"timeframe": found}
         belongs, _ = _market(symbol or "", market, settings)
         seen |= _bar_view(reading, found, timezone, belongs, at_end=seen["stamp"] == "end")
@@ -134,6 +153,11 @@ def preview(
             raise
         seen |= {"questions": (error.message,)}
     return Preview(**seen)
+
+
+def _shape(source: Source) -> dict[str, Any]:
+    shown = source.roles[0].shown(source.tables[0].names)
+    return {"format": source.format, "columns": shown}
 
 
 def _raw_view(reading: Reading, stamp: str | None) -> dict[str, Any]:
@@ -187,6 +211,11 @@ def _side(reading: Reading, stamp: str | None) -> bool:
             code="E_BARS_STAMP_SIDE",
         )
     return stamp == "end" if stamp else reading.source.roles[0].means_end
+
+
+def _told(reading: Reading) -> str | None:
+    """The timeframe that a file's name tells: minutes of a day, as Lean packs them."""
+    return "1m" if reading.source.roles[0].of_day else None
 
 
 def _place(

@@ -40,6 +40,8 @@ def find_timeframe(stamp: Array, asked: str | None) -> str:
         return asked
     sizes, counts = np.unique(steps, return_counts=True)
     step = int(sizes[np.argmax(counts)])
+    if asked is not None and 2 * counts.max() < len(steps) and bool(np.all(steps % width == 0)):
+        return asked  # so thin that no step prevails
     found = next((name for name, size in TIMEFRAMES.items() if size == step), None)
     if found is None:
         raise _no_timeframe(f"steps of {pd.Timedelta(step)}", f"resample to {' '.join(TIMEFRAMES)}")

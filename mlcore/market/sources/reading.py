@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import duckdb
 import numpy as np
@@ -13,9 +17,10 @@ import numpy as np
 from mlcore.clock import NAT
 from mlcore.errors import BarsError
 from mlcore.market.sources.columns import Roles, assign
+from mlcore.market.sources.prices import PriceChoice, read_values
 from mlcore.market.sources.stamps import Stamps, find_stamps
 from mlcore.market.sources.tables import RawTable, open_table
-from mlcore.schema import PRICE_COLUMNS
+from mlcore.market.sources.unpacking import unpacked
 
 __all__ = ["Origin", "Reading", "Source", "open_files", "read_rows"]
 
@@ -31,7 +36,7 @@ class Source:
 
     @property
     def format(self) -> str:
-        """The first file's format: csv, tsv, parquet, feather."""
+        """The first file's format: csv, tsv, json, parquet, feather."""
         return self.tables[0].format
 
 
@@ -70,13 +75,15 @@ class Reading:
     notes: tuple[str, ...]
 
 
-def open_files(paths: Sequence[Path], columns: Mapping[str, str] | None) -> Source:
+def open_files(
+    paths: Sequence[Path], columns: Mapping[str, str] | None, member: str | None = None
+) -> Source:
     """Formats, delimiters and columns of the files; nothing but their first rows is read.
 
     Raises
     ------
     BarsError
-        A file that is no table of bars.
+        A file that is no table of bars, or an archive of several contracts without `member`.
     """
     config: dict[str, Any] = {
         "autoinstall_known_extensions": False,
@@ -85,18 +92,27 @@ def open_files(paths: Sequence[Path], columns: Mapping[str, str] | None) -> Sour
     }
     connection = duckdb.connect(config=config)
     connection.execute("SET TimeZone = 'UTC'")
-    tables = tuple(open_table(connection, path, i) for i, path in enumerate(paths))
-    return Source(tables, tuple(assign(table, columns) for table in tables))
+    scratch = mkdtemp(prefix="openrange-")
+    remove = partial(rmtree, scratch, ignore_errors=True)
+    try:
+        plain = unpacked(paths, Path(scratch), member)
+        tables = tuple(open_table(connection, path, i) for i, path in enumerate(plain))
+        source = Source(tables, tuple(assign(table, columns) for table in tables))
+    except BaseException:
+        remove()
+        raise
+    finalize(source, remove)  # what was unpacked is there as long as the source
+    return source
 
 
-def read_rows(source: Source) -> Reading:
+def read_rows(source: Source, choice: PriceChoice) -> Reading:
     """Every row of the files; the formats of their times must be of one kind.
 
     Raises
     ------
     BarsError
         A time that cannot be read (E_BARS_STAMP), files of several kinds (E_BARS_KIND), several
-        symbols (E_BARS_SYMBOLS), or what `find_stamps` and `RawTable.fetch` raise.
+        symbols (E_BARS_SYMBOLS), or what `find_stamps` and `read_values` raise.
     """
     stamps = find_stamps(source.tables, source.roles)
     if len({s.kind for s in stamps}) > 1:
@@ -107,9 +123,10 @@ def read_rows(source: Source) -> Reading:
         )
     parts, notes = [], []
     for table, roles, how in zip(source.tables, source.roles, stamps, strict=True):
-        part, note = _rows(table, roles, how)
+        _refuse_several(table, roles)
+        part, said = read_values(table, roles, how.sql, choice)
         parts.append(part)
-        notes += [note] if note else []
+        notes += said
     starts = np.cumsum([0, *(len(part["stamp"]) for part in parts)])
     origin = Origin(
         tuple(t.path.name for t in source.tables), tuple(int(s) for s in starts[:-1]),
@@ -132,32 +149,6 @@ def _counted(notes: list[str], files: int) -> tuple[str, ...]:
 
 def _joined(arrays: list[Array]) -> Array:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _rows(table: RawTable, roles: Roles, how: Stamps) -> tuple[dict[str, Array], str]:
-    _refuse_several(table, roles)
-    prices = dict(zip(PRICE_COLUMNS, roles.prices, strict=True))
-    volumes = {f"volume{i}": place for i, place in enumerate(roles.volumes)}
-    found = table.fetch({"stamp": how.sql}, prices | volumes)
-    tried = [found.pop(name) for name in volumes]
-    names = [table.names[place] or "volume" for place in roles.volumes]
-    found["volume"], note = _volume(tried, names, len(found["stamp"]))
-    return found, note
-
-
-def _volume(tried: list[Array], names: list[str], rows: int) -> tuple[Array, str]:
-    """The first volume with anything but zeros; NaN where a file has none."""
-    if not tried:
-        return np.full(rows, np.nan), ""
-    busy = next((i for i, v in enumerate(tried) if _is_busy(v)), None)
-    if busy is None:
-        return tried[0], f"{names[0]} is 0 in every row"
-    return tried[busy], f"{names[0]} is 0, volume is {names[busy]}" if busy else ""
-
-
-def _is_busy(volume: Array) -> bool:
-    """Whether it holds anything but zeros and missing values."""
-    return bool(np.count_nonzero(volume) > np.count_nonzero(np.isnan(volume)))
 
 
 def _refuse_several(table: RawTable, roles: Roles) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from mlcore.clock import NAT
@@ -19,9 +20,14 @@ from mlcore.market.sources.tables import RawTable
 __all__ = ["Stamps", "find_stamps"]
 
 _DATE = r"(?P<iso>\d{4}-\d\d-\d\d)|(?P<ymd>\d{4}[./]\d\d[./]\d\d)|(?P<solid>\d{8})|" \
-    r"(?P<turned>\d{1,2}(?P<mark>[-./])\d{1,2}(?P=mark)\d{4})"  # fmt: skip
-_TIME = r"(?P<clock>\d{1,2}:\d\d(:(?P<seconds>\d\d)(\.(?P<fraction>\d{1,9}))?)?)"
+    r"(?P<turned>\d{1,2}(?P<mark>[-./])\d{1,2}(?P=mark)\d{4})|" \
+    r"(?P<named>\d{1,2}[- ][A-Za-z]{3}[- ]\d{4})"  # fmt: skip
+_TIME = r"(?P<clock>\d{1,2}:\d\d(:(?P<seconds>\d\d)(\.(?P<fraction>\d{1,9}))?)?|\d{6})"
 _STAMP = re.compile(rf"({_DATE})([ T]{_TIME})?\s?(?P<zone>Z|UTC|[+-]\d\d(:?\d\d)?)?")
+_DATES = {
+    "iso": "%Y-%m-%d", "ymd": "%Y.%m.%d", "solid": "%Y%m%d", "dmy": "%d{0}%m{0}%Y",
+    "mdy": "%m{0}%d{0}%Y", "named": "%d{0}%b{0}%Y",
+}  # fmt: skip
 _EPOCHS = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}
 _ZONED = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d(:?\d\d)?)"
 
@@ -66,6 +72,7 @@ def _of_file(table: RawTable, role: Roles, order: Callable[[], str]) -> Stamps:
     if role.clock is not None:
         texts = [f"{a} {b}" for a, b in zip(texts, sample[role.clock], strict=True)]
         column = f"({column} || ' ' || CAST(c{role.clock} AS VARCHAR))"
+        texts, column = _digits(table, role, sample, texts) or (texts, column)
     texts = [text.strip() for text in texts]
     if not texts:
         raise BarsError(
@@ -73,11 +80,38 @@ def _of_file(table: RawTable, role: Roles, order: Callable[[], str]) -> Stamps:
             "nothing was imported.",
             code="E_BARS_EMPTY",
         )
+    if role.of_day:
+        return _of_day(f"c{role.time}", role.of_day)
     if role.clock is None and all(re.fullmatch(r"\d{9,19}(\.0+)?", t) for t in texts):
         found = _epoch(column, texts[0])
         if found:
             return found
     return _text(column, texts, table, order)
+
+
+def _digits(
+    table: RawTable, role: Roles, sample: dict[int, list[str]], texts: list[str]
+) -> tuple[list[str], str] | None:
+    """Times of day without a colon (0905, 905, 93000), given two; None where they have one."""
+    clocks = sample[role.clock or 0]
+    if not clocks or not all(re.fullmatch(r"\d{1,6}", text) for text in clocks):
+        return None
+    largest = table.extremes(f"max(TRY_CAST(c{role.clock} AS BIGINT))")[0] or 0
+    size = 6 if largest > 2359 else 4
+    dates = sample[role.time]
+    padded = f"lpad(CAST(c{role.clock} AS VARCHAR), {size}, '0')"
+    clock = " || ':' || ".join(f"substr({padded}, {i}, 2)" for i in range(1, size, 2))
+    column = f"(CAST(c{role.time} AS VARCHAR) || ' ' || {clock})"
+    shown = [":".join(re.findall("..", text.zfill(size))) for text in clocks]
+    return [f"{a} {b}" for a, b in zip(dates, shown, strict=True)], column
+
+
+def _of_day(column: str, day: str) -> Stamps:
+    """Milliseconds since the midnight of a day that the file's name tells."""
+    midnight = int(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * 10**9
+    whole = f"TRY_CAST({column} AS BIGINT)"
+    sql = f"CASE WHEN {whole} BETWEEN 0 AND 86399999 THEN {midnight} + {whole} * 1000000 END"
+    return Stamps("naive", _safe(sql), f"milliseconds of {day}")
 
 
 def _typed(table: RawTable, place: int, kind: str) -> Stamps:
@@ -119,14 +153,14 @@ def _text(column: str, texts: list[str], table: RawTable, order: Callable[[], st
         raise _unknown(table, ascii(texts[odd or 0])[:40], odd or 0)
     if found["zone"]:
         return _zoned(column, table, found)
-    style = next(k for k in ("iso", "ymd", "solid", "turned") if found[k])
+    style = next(k for k in ("iso", "ymd", "solid", "turned", "named") if found[k])
     if style == "turned":
         style = order()
     kind = "naive" if found["clock"] else "date"
-    if style in ("iso", "ymd"):
+    if style in ("iso", "ymd") and (not found["clock"] or ":" in found["clock"]):
         return _sorted_fields(column, texts, found, kind)
-    mark = found["mark"] or ""
-    date = {"solid": "%Y%m%d", "dmy": "%d{0}%m{0}%Y", "mdy": "%m{0}%d{0}%Y"}[style].format(mark)
+    mark = found["mark"] or (found["named"] or " " * 5)[-5]
+    date = _DATES[style].format(mark)
     form = date + _clock_format(found, "T" if "T" in texts[0] else " ")
     return Stamps(kind, _safe(f"epoch_ns(TRY_STRPTIME({column}, '{form}'))"), form)
 
@@ -134,6 +168,8 @@ def _text(column: str, texts: list[str], table: RawTable, order: Callable[[], st
 def _clock_format(found: re.Match[str], between: str) -> str:
     if not found["clock"]:
         return ""
+    if ":" not in found["clock"]:
+        return between + "%H%M%S"
     fraction = {0: "", 3: ".%g", 6: ".%f"}.get(len(found["fraction"] or ""), ".%n")
     return between + "%H:%M" + (":%S" if found["seconds"] else "") + fraction
 

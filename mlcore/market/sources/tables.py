@@ -18,6 +18,7 @@ import numpy as np
 
 from mlcore.errors import BarsError
 from mlcore.market.sources.files import format_of
+from mlcore.market.sources.records import read_records
 
 __all__ = ["RawTable", "open_table"]
 
@@ -26,8 +27,12 @@ _SAMPLE_BYTES = 1 << 16
 _DELIMITERS = (",", "\t", ";", "|")
 _MISSING = ("", "NA", "N/A", "n/a", "null", "NULL", "None", "-")
 _WORDS = frozenset(
-    "time date datetime timestamp open high low close last volume vol tickvol o h l c v".split()
+    "time date datetime timestamp open high low close last volume vol tickvol o h l c v open_time "
+    "close_time bid ask".split()
 )
+
+
+_SEP = re.compile(r"\s*sep=", re.I)
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,8 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, number: int) -
     kind = format_of(path)
     if kind == "text":
         return _open_text(connection, path)
+    if kind == "json":
+        return _open_json(connection, path, f"raw{number}")
     return _open_arrow(connection, path, kind, f"raw{number}")
 
 
@@ -173,20 +180,51 @@ def _open_arrow(
     return RawTable(connection, path, kind, names, tuple(t[1] for t in types), 1, source=view)
 
 
+def _open_json(connection: duckdb.DuckDBPyConnection, path: Path, view: str) -> RawTable:
+    import pyarrow as pa
+
+    names, columns = read_records(path)
+    if len({len(column) for column in columns}) != 1:
+        raise _ragged(path, "")
+    text = {f"c{i}": pa.array(column, pa.string()) for i, column in enumerate(columns)}
+    connection.register(view, pa.table(text))
+    return RawTable(connection, path, "json", names, ("VARCHAR",) * len(names), 1, source=view)
+
+
 def _open_text(connection: duckdb.DuckDBPyConnection, path: Path) -> RawTable:
     lines = _first_lines(path)
-    delimiter = _delimiter(path, lines)
-    first = next(csv.reader(lines[:1], delimiter=delimiter))
-    has_header = any(_word(field) in _WORDS for field in first)
-    names = tuple(first) if has_header else ("",) * len(first)
+    before = _preamble(lines)
+    delimiter = _delimiter(path, lines[before:])
+    names, header = _header(lines[before:], delimiter)
     source = (
-        f"read_csv({_quoted(path)}, auto_detect=false, header=false, skip={int(has_header)}, "
+        f"read_csv({_quoted(path)}, auto_detect=false, header=false, skip={before + header}, "
         f"delim='{delimiter}', quote='\"', escape='\"'"
     )
     return RawTable(
         connection, path, _text_format(delimiter), names, ("VARCHAR",) * len(names),
-        1 + int(has_header), delimiter, source,
+        1 + before + header, delimiter, source,
     )  # fmt: skip
+
+
+def _preamble(lines: list[str]) -> int:
+    """How many lines of comment, or of Excel's `sep=`, stand before the table."""
+    told = (line.lstrip().startswith(("#", "//")) or _SEP.match(line) for line in lines)
+    return next((i for i, is_said in enumerate(told) if not is_said), 0)
+
+
+def _header(lines: list[str], delimiter: str) -> tuple[tuple[str, ...], int]:
+    """Column names and the lines they take: one by name or where nothing in it is a number.
+
+    A download with `Price` over `Ticker` over `Date` has its names in the first line, and the
+    name of its dates in the third.
+    """
+    rows = list(csv.reader(lines[:3], delimiter=delimiter))
+    first = rows[0]
+    if len(rows) == 3 and (first[0], rows[1][0], rows[2][0]) == ("Price", "Ticker", "Date"):
+        return ("Date", *first[1:]), 3
+    known = any(_word(field) in _WORDS for field in first)
+    numbers = any(re.fullmatch(r"\s*[-+]?[\d.:/, -]+\s*", field) for field in first)
+    return (tuple(first), 1) if known or not numbers else (("",) * len(first), 0)
 
 
 def _first_lines(path: Path) -> list[str]:
