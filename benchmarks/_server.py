@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -27,6 +28,24 @@ st.button("Again")
 """
 
 
+LEAN = """
+from importlib.machinery import PathFinder
+found = PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name.split(".")[0] in {absent!r} else found(name, path, target)
+PathFinder.find_spec = find_spec
+"""
+ABSENT = {"matplotlib", "numba", "polars", "torch", "vectorbt"}
+"""Packages of the peers, which others import where they are there; no user's install has them."""
+
+
+def lean_path():
+    """A folder for PYTHONPATH under which a server is as `requirements.txt` alone makes it."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "sitecustomize.py").write_text(LEAN.format(absent=ABSENT))
+    return folder
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -45,7 +64,8 @@ def is_up(address):
 def serve(script, home):
     """A server of a script; gives its address at once, before it is ready."""
     port = free_port()
-    environ = {**os.environ, "OPENRANGE_HOME": str(home), "OPENRANGE_WATCH": "false"}
+    own = {"OPENRANGE_HOME": str(home), "OPENRANGE_WATCH": "false", "PYTHONPATH": str(lean_path())}
+    environ = {**os.environ, **own}
     child = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port),
          "--server.address", "127.0.0.1", "--server.headless", "true"],
