@@ -19,6 +19,7 @@ from mlcore.errors import BarsError, NameRefused, UsageError
 
 __all__ = [
     "BAR_COLUMNS",
+    "CALENDAR_TIMEFRAMES",
     "PRICE_COLUMNS",
     "TIMEFRAMES",
     "Bars",
@@ -41,6 +42,8 @@ TIMEFRAMES = {
     "1d": DAY,
 }
 """Name → nominal width in nanoseconds. A daily bar's real end comes from its market's calendar."""
+CALENDAR_TIMEFRAMES = {"1w": 7 * DAY, "1M": 30 * DAY}
+"""Weeks and months of trading days, made of finer bars; real starts and ends are the calendar's."""
 
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=_&-]{0,31}")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -56,14 +59,15 @@ def timeframe_width(name: str) -> int:
     UsageError
         `name` is not a timeframe; the message lists those that are.
     """
+    every = TIMEFRAMES | CALENDAR_TIMEFRAMES
     try:
-        return TIMEFRAMES[name]
+        return every[name]
     except KeyError:
-        known = ", ".join(TIMEFRAMES)
+        known = ", ".join(every)
         raise UsageError(
             f"A timeframe is one of {known} – {name!r} was given – choose one of these.",
             code="E_TIMEFRAME",
-            details={"given": name, "known": list(TIMEFRAMES)},
+            details={"given": name, "known": list(every)},
         ) from None
 
 

@@ -20,11 +20,20 @@ import pandas as pd
 from mlcore.clock import to_timestamp
 from mlcore.config import Market, Settings
 from mlcore.errors import BarsError, StoreError, UsageError
+from mlcore.market.coarser import coarser_bars
 from mlcore.market.held import HeldBars
 from mlcore.market.holdings import Holding, Holdings
 from mlcore.market.revisions import Plan, Stored, plan_changes
+from mlcore.market.sessions import bar_ends
 from mlcore.market.soundness import first_fault
-from mlcore.schema import BAR_COLUMNS, PRICE_COLUMNS, Bars, check_symbol, timeframe_width
+from mlcore.schema import (
+    BAR_COLUMNS,
+    CALENDAR_TIMEFRAMES,
+    PRICE_COLUMNS,
+    Bars,
+    check_symbol,
+    timeframe_width,
+)
 from mlcore.store import HubDB, Lake, canonical_json
 
 __all__ = ["BarStore", "ImportReport"]
@@ -104,6 +113,9 @@ class BarStore:
         given = options.get("market")
         market, notes = self._holdings.chosen(bars.symbol, given)
         self._check(bars, market)
+        if bars.timeframe in CALENDAR_TIMEFRAMES:  # whose ends no width tells
+            ends = np.maximum(bars.available_at, bar_ends(bars, market))
+            bars = replace(bars, available_at=ends)
         kept = canonical_json(options)
         if sha256 and self._holdings.has_import(bars.symbol, bars.timeframe, sha256, kept):
             return self._unchanged(bars, ("this source was imported before",))
@@ -224,23 +236,39 @@ class BarStore:
         HashMismatch
             A file that is not as it was written.
         """
-        held = self._holdings.get(symbol, timeframe)
+        source, held = self._holdings.source(symbol, timeframe)
         limits = {"time >=": start, "time <": end, "available_at <=": known_at}
         given = {k: to_timestamp(v).value for k, v in limits.items() if v is not None}
         if known_at is None and snapshot is None:
-            return self._newest((symbol, timeframe), held, given)
-        return self._fetch((symbol, timeframe), given, snapshot).bars(symbol, timeframe)
+            return self._newest((symbol, timeframe), source, held, given)
+        return self._load((symbol, timeframe), source, held, given, snapshot)
 
-    def _newest(self, key: Key, held: Holding, limits: dict[str, int]) -> Bars:
+    def derived_from(self, symbol: str, timeframe: str) -> str | None:
+        """The stored timeframe that these bars are made of; None where they are stored."""
+        source, _ = self._holdings.source(symbol, timeframe)
+        return None if source == timeframe else source
+
+    def _load(
+        self, key: Key, source: str, held: Holding, limits: dict[str, int], snapshot: int | None
+    ) -> Bars:
+        if source == key[1]:
+            return self._fetch(key, limits, snapshot).bars(*key)
+        finer = (key[0], source)
+        return coarser_bars(
+            lambda wide: self._fetch(finer, wide, snapshot).bars(*finer), key[1],
+            self.market_of(key[0]), limits, held if snapshot is None else None,
+        )  # fmt: skip
+
+    def _newest(self, key: Key, source: str, held: Holding, limits: dict[str, int]) -> Bars:
         """Bars in their latest revision, from memory where they were read since the last write."""
         start, end = limits.get("time >="), limits.get("time <")
         if end is not None and end > held.last:
             end = None
         found = self._held.find(key, held.snapshot, start, end)
         if found is not None:
-            self._lake.check(key)
+            self._lake.check((key[0], source))
             return found
-        bars = self._fetch(key, limits, None).bars(*key)
+        bars = self._load(key, source, held, limits, None)
         if end is None:
             self._held.keep(key, held.snapshot, start, bars)
         return bars
@@ -253,7 +281,7 @@ class BarStore:
         UsageError
             As `read`.
         """
-        held = self._holdings.get(symbol, timeframe)
+        _, held = self._holdings.source(symbol, timeframe)
         reach = 2 * count * timeframe_width(timeframe)
         newest = held.last if known_at is None else min(held.last, to_timestamp(known_at).value)
         while True:
@@ -265,7 +293,7 @@ class BarStore:
 
     def revision_instants(self, symbol: str, timeframe: str) -> Array:
         """The instants at which stored values changed: int64 ns, rising, distinct."""
-        key = (symbol, timeframe)
+        key = (symbol, self._holdings.source(symbol, timeframe)[0])
         if not self._holdings.get(*key).revised:
             return np.empty(0, dtype=np.int64)
         table = self._lake.table(
@@ -277,13 +305,20 @@ class BarStore:
         return np.array(table.column(0).to_numpy(), dtype=np.int64)
 
     def last(self, symbol: str, timeframe: str) -> tuple[int, int, int]:
-        """(bars, last bar's time, snapshot of the last change): a mark that costs microseconds."""
-        held = self._holdings.get(symbol, timeframe)
-        return held.rows, held.last, held.snapshot
+        """(bars, last bar's time, snapshot of the last change): a mark that costs microseconds.
+
+        Of bars that are made of finer ones, the finer ones are counted.
+        """
+        source, held = self._holdings.source(symbol, timeframe)
+        if source == timeframe:
+            return held.rows, held.last, held.snapshot
+        newest = self.tail(symbol, timeframe, 1).time
+        return held.rows, int(newest[-1]) if len(newest) else held.last, held.snapshot
 
     def pin(self, symbol: str, timeframe: str) -> int:
         """The snapshot of the last change to these bars, or to finer ones of the symbol."""
-        held = [timeframe, *self._holdings.finer(symbol, timeframe)]
+        held = [self._holdings.source(symbol, timeframe)[0]]
+        held += self._holdings.finer(symbol, timeframe)
         return max(self._holdings.get(symbol, name).snapshot for name in held)
 
     def finer(self, symbol: str, timeframe: str, *, snapshot: int | None = None) -> Finer:

@@ -98,6 +98,20 @@ class Holdings:
             raise self._unknown(symbol, timeframe)
         return found
 
+    def source(self, symbol: str, timeframe: str) -> tuple[str, Holding]:
+        """The timeframe that `timeframe` is read from, itself where it is held, and its holding.
+
+        A timeframe that is not held is made of the finest held one that divides it.
+
+        Raises
+        ------
+        UsageError
+            As `get`.
+        """
+        finer = () if self.find(symbol, timeframe) else self.finer(symbol, timeframe)
+        found = finer[0] if finer else timeframe
+        return found, self.get(symbol, found)
+
     def finer(self, symbol: str, timeframe: str) -> tuple[str, ...]:
         """Timeframes held of `symbol` that divide `timeframe` into parts, the finest first."""
         self.sync()

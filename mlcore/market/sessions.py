@@ -23,6 +23,7 @@ from mlcore.schema import Bars
 
 __all__ = [
     "bar_ends",
+    "calendar_spans",
     "daily_available_at",
     "early_closes",
     "is_open",
@@ -147,13 +148,50 @@ def _evening(market: Market) -> int:
 
 
 def bar_ends(bars: Bars, market: Market) -> Array:
-    """When each bar was first complete: its nominal end, or a daily bar's close, int64 ns.
+    """When each bar was first complete: its nominal end, or its last day's close, int64 ns.
 
     A revision's later `available_at` does not move it.
     """
     if bars.width < DAY:
         return bars.time + bars.width
-    return daily_available_at(market, trading_days(bars.time, market))[1]
+    return calendar_spans(market, bars.timeframe, trading_days(bars.time, market))[1]
+
+
+def calendar_spans(market: Market, timeframe: str, dates: Any) -> tuple[Array, Array]:
+    """Start and end of the 1d, 1w or 1M bar that holds each of `dates`, two int64 ns arrays.
+
+    Weeks start on Monday and months on the 1st, in trading days: from the first open day's start
+    to the last open day's end. Where the calendar has none in them, every weekday counts.
+    """
+    days = np.atleast_1d(np.asarray(dates, dtype="datetime64[D]"))
+    if timeframe == "1d" or not len(days):
+        return daily_available_at(market, days)
+    period, where = np.unique(_periods(days, timeframe), return_inverse=True)
+    if timeframe == "1w":
+        first = (period * 7 + _MONDAY).astype("datetime64[D]")
+        last = first + 6
+    else:
+        first = period.astype("datetime64[M]").astype("datetime64[D]")
+        last = (period + 1).astype("datetime64[M]").astype("datetime64[D]") - 1
+    opens = market_days(market, first[0], last[-1])
+    empty = np.searchsorted(opens, first) == np.searchsorted(opens, last, side="right")
+    spare = [_weekdays(f, u) for f, u in zip(first[empty], last[empty], strict=True)]
+    opens = np.sort(np.concatenate([opens, *spare]))
+    lo, hi = np.searchsorted(opens, first), np.searchsorted(opens, last, side="right") - 1
+    start = daily_available_at(market, opens[lo])[0]
+    return start[where], daily_available_at(market, opens[hi])[1][where]
+
+
+def _periods(days: Array, timeframe: str) -> Array:
+    """The number of each day's week (Monday first) or month since 1970."""
+    if timeframe == "1w":
+        return np.asarray((days.astype(np.int64) - _MONDAY) // 7)
+    return np.asarray(days.astype("datetime64[M]").astype(np.int64))
+
+
+def _weekdays(first: Any, last: Any) -> Array:
+    days = np.arange(first, last + 1)
+    return np.asarray(days[(days.astype(np.int64) - _MONDAY) % 7 < 5])
 
 
 def daily_available_at(market: Market, dates: Any) -> tuple[Array, Array]:
@@ -201,7 +239,7 @@ def market_days(market: Market, first_day: Any, last_day: Any) -> Array:
     if market.calendar == "24/7" or not len(days):
         return days
     if market.calendar == "24/5":
-        return days[(days.astype(np.int64) - _MONDAY) % 7 < 5]
+        return _weekdays(days[0], days[-1])
     held = _held(market, days)
     return days[_lookup(held, days)[1]]
 
@@ -316,8 +354,7 @@ def _calendar(market: Market, last_year: int) -> _Held:
 
 def _plain(market: Market, first: Any, stop: Any) -> _Held:
     """Ordinary weekdays in `[first, stop)`, for years the calendar does not know."""
-    days = np.arange(np.datetime64(first, "D"), np.datetime64(stop, "D"))
-    days = days[(days.astype(np.int64) - _MONDAY) % 7 < 5]
+    days = _weekdays(np.datetime64(first, "D"), np.datetime64(stop, "D") - 1)
     return _Held(days.astype(np.int64), _usual_open(market, days), _usual_close(market, days))
 
 

@@ -327,11 +327,11 @@ def test_an_unknown_symbol_is_answered_with_the_nearest(store):
     with pytest.raises(UsageError, match=r"'BTC-USS' was given – Did you mean BTC-USD\?"):
         store.last("BTC-USS", "5m")
     with pytest.raises(UsageError) as caught:
-        store.tail("BTC-USD", "1h", 5)
+        store.tail("BTC-USD", "1m", 5)
     assert caught.value.code == "E_NO_BARS"
     assert caught.value.message == (
-        "A symbol is asked for in a timeframe it has – BTC-USD has 5m, 1h was given – choose one "
-        "of these or import 1h bars."
+        "A symbol is asked for in a timeframe it has – BTC-USD has 5m, 1m was given – choose one "
+        "of these or import 1m bars."
     )
     with pytest.raises(UsageError, match="A timeframe is one of"):
         store.read("BTC-USD", "7m")
