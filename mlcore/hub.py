@@ -78,6 +78,32 @@ class Hub:
             return store.tail(symbol, timeframe, last).frame()
         return store.read(symbol, timeframe, start=_instant(start), end=_instant(end)).frame()
 
+    def derived_from(self, symbol: str, timeframe: str) -> str | None:
+        """The stored timeframe that these bars are made of; None where they are stored."""
+        return self.home.store.derived_from(symbol, timeframe)
+
+    def revisions(self, symbol: str, timeframe: str) -> pd.DataFrame:
+        """Restated bars: old and new values, since when, by which import, which calls lean on."""
+        from mlcore.operations.restating import revision_frame
+
+        return revision_frame(self.home, symbol, timeframe)
+
+    def delete_bars(self, symbol: str, timeframe: str, reason: str) -> dict[str, Any]:
+        """Take a symbol's bars out of later reads; older snapshots and logged calls stay."""
+        from mlcore.operations.restating import delete_bars
+
+        return delete_bars(self.home, symbol, timeframe, reason)
+
+    def export_bars(
+        self, symbol: str, timeframe: str, path: Path | str, *, start: Any = None, end: Any = None
+    ) -> dict[str, Any]:
+        """Write bars to a Parquet or CSV file, by its ending."""
+        from mlcore.operations.restating import write_bars
+
+        return write_bars(
+            self.home, symbol, timeframe, Path(path), start=_instant(start), end=_instant(end)
+        )
+
     def sessions(
         self, symbol: str, timeframe: str, *, mode: str = "touch", days: int | None = None
     ) -> pd.DataFrame:

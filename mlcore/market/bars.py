@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -23,11 +22,10 @@ from mlcore.errors import BarsError, StoreError, UsageError
 from mlcore.market.coarser import coarser_bars
 from mlcore.market.held import HeldBars
 from mlcore.market.holdings import Holding, Holdings
-from mlcore.market.revisions import Plan, Stored, plan_changes
+from mlcore.market.revisions import Plan, Stored, changed_values, plan_changes
 from mlcore.market.sessions import bar_ends
 from mlcore.market.soundness import first_fault
 from mlcore.schema import (
-    BAR_COLUMNS,
     CALENDAR_TIMEFRAMES,
     PRICE_COLUMNS,
     Bars,
@@ -208,6 +206,38 @@ class BarStore:
         self._lake.annotate(cursor, canonical_json({"import": row | counts}))
         return plan
 
+    def delete(self, symbol: str, timeframe: str, *, reason: str, at: int) -> int:
+        """Take all stored bars out of later reads; the number of rows, revisions included.
+
+        Snapshots from before still hold them, and an import brings them back.
+
+        Raises
+        ------
+        UsageError
+            As `read`, or no reason (E_REASON).
+        """
+        key = (symbol, timeframe)
+        self._holdings.get(*key)
+        if not reason.strip():
+            raise UsageError(
+                f"Bars are deleted for a reason – none was given for {symbol} {timeframe} – say "
+                "why, it is kept with the lake's snapshot.",
+                code="E_REASON",
+            )
+        rows = self._lake.write(lambda cursor: self._delete(cursor, key, reason.strip(), at))
+        self._holdings.sync()
+        return rows
+
+    def _delete(
+        self, cursor: duckdb.DuckDBPyConnection, key: Key, reason: str, at: int
+    ) -> int:  # fmt: skip
+        sql = "DELETE FROM lake.bars WHERE symbol = ? AND timeframe = ?"
+        found = cursor.execute(sql, list(key)).fetchone()
+        rows = int(found[0]) if found else 0
+        said = {"deleted_at": at, "symbol": key[0], "timeframe": key[1], "rows": rows}
+        self._lake.annotate(cursor, canonical_json({"delete": said | {"reason": reason}}))
+        return rows
+
     # -- reading ---------------------------------------------------------------------------
 
     def read(
@@ -304,6 +334,21 @@ class BarStore:
         )
         return np.array(table.column(0).to_numpy(), dtype=np.int64)
 
+    def revisions(self, symbol: str, timeframe: str) -> pd.DataFrame:
+        """Every value that was restated, by time: old and new values, since when, by which import.
+
+        Columns as `market.revisions.changed_values` has them; times datetime64[ns, UTC].
+        """
+        key = (symbol, self._holdings.source(symbol, timeframe)[0])
+        table = self._lake.table(
+            f"SELECT {_COLUMNS}, snapshot_id FROM lake.bars WHERE symbol = ? AND timeframe = ? "  # noqa: S608
+            "AND time IN (SELECT time FROM lake.bars WHERE symbol = ? AND timeframe = ? "
+            "AND revision > 0) ORDER BY time, revision",
+            [*key, *key],
+            part=key,
+        )
+        return changed_values(table, self._holdings.sources(*key))
+
     def last(self, symbol: str, timeframe: str) -> tuple[int, int, int]:
         """(bars, last bar's time, snapshot of the last change): a mark that costs microseconds.
 
@@ -369,22 +414,6 @@ class BarStore:
         self._holdings.assign(
             check_symbol(symbol), self._settings.market(market), at, only_new=False
         )
-
-    def export(self, symbol: str, timeframe: str, path: Path | str) -> int:
-        """Write the latest revision of every bar to a Parquet file; the number of bars."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        bars = self.read(symbol, timeframe)
-        stamp = pa.timestamp("ns", tz="UTC")
-        times = {c: pa.array(getattr(bars, c)).cast(stamp) for c in ("time", "available_at")}
-        rest = {c: pa.array(getattr(bars, c)) for c in (*PRICE_COLUMNS, "volume")}
-        table = pa.table(times | rest).select(list(BAR_COLUMNS))
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
-        pq.write_table(table, part, compression="zstd")
-        part.replace(target)
-        return len(bars)
 
     def _fetch(
         self, key: Key, limits: dict[str, int], snapshot: int | None, more: str = "",

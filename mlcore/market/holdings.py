@@ -27,13 +27,21 @@ _IMPORT = (
     "imported_at", "symbol", "timeframe", "source", "sha256", "options", "read", "added", "revised",
     "unchanged", "first", "last", "notes",
 )  # fmt: skip
+_DELETION = ("deleted_at", "symbol", "timeframe", "rows", "reason")
 _SUMS = """
 SELECT i.id, i.symbol, i.timeframe, m.added, m.revised, m.first, m.last, m.snapshot, i.source
 FROM imports i JOIN (
   SELECT max(id) AS id, sum(added) AS added, sum(revised) AS revised, min(first) AS first,
          max(last) AS last, max(snapshot) AS snapshot
-  FROM imports WHERE id > ? GROUP BY symbol, timeframe
+  FROM imports k WHERE id > ? AND snapshot > (
+    SELECT coalesce(max(d.snapshot), 0) FROM deletions d
+    WHERE d.symbol = k.symbol AND d.timeframe = k.timeframe
+  ) GROUP BY symbol, timeframe
 ) m ON m.id = i.id
+"""
+_KNOWN = """
+SELECT max((SELECT coalesce(max(snapshot), 0) FROM imports),
+           (SELECT coalesce(max(snapshot), 0) FROM deletions))
 """
 
 
@@ -74,7 +82,7 @@ class Holdings:
         self._lake, self._db, self._settings = lake, db, settings
         self._guard = threading.Lock()
         self._held: dict[Key, Holding] = {}
-        self._folded = 0
+        self._folded = self._deleted = 0
         self._seen = -1
         self._framed: tuple[int, dict[str, str], pd.DataFrame] | None = None
 
@@ -124,10 +132,19 @@ class Holdings:
         self.sync()
         found = self._db.one(
             "SELECT 1 FROM imports WHERE symbol = ? AND timeframe = ? AND sha256 = ? "
-            "AND options = ?",
-            (symbol, timeframe, sha256, options),
+            "AND options = ? AND snapshot > (SELECT coalesce(max(snapshot), 0) FROM deletions "
+            "WHERE symbol = ? AND timeframe = ?)",
+            (symbol, timeframe, sha256, options, symbol, timeframe),
         )
         return found is not None
+
+    def sources(self, symbol: str, timeframe: str) -> dict[int, str]:
+        """Where each snapshot's bars came from."""
+        rows = self._db.query(
+            "SELECT snapshot, source FROM imports WHERE symbol = ? AND timeframe = ?",
+            (symbol, timeframe),
+        )
+        return {row["snapshot"]: row["source"] for row in rows}
 
     def sync(self) -> None:
         """Copy imports that only the lake knows into hub.sqlite, then read the new ones.
@@ -140,16 +157,29 @@ class Holdings:
             if snapshot == self._seen:
                 return
             with self._db.transaction() as connection:
-                known = connection.execute("SELECT max(snapshot) FROM imports").fetchone()[0]
-                for number, note in self._lake.notes(after=known or 0):
-                    self._record(connection, number, json.loads(note).get("import"))
+                known = connection.execute(_KNOWN).fetchone()[0]
+                for number, note in self._lake.notes(after=known):
+                    self._record(connection, number, json.loads(note))
+            self._forget()
             for row in self._db.query(_SUMS, (self._folded,)):
                 self._fold(row)
             self._seen = snapshot
 
-    def _record(self, connection: Any, snapshot: int, row: dict[str, Any] | None) -> None:
-        if row is None:
+    def _forget(self) -> None:
+        """Sum up everything anew where somebody deleted since."""
+        found = self._db.one("SELECT coalesce(max(snapshot), 0) AS last FROM deletions")
+        last = int(found["last"]) if found else 0
+        if last != self._deleted:
+            self._held, self._folded, self._deleted = {}, 0, last
+
+    def _record(self, connection: Any, snapshot: int, note: dict[str, Any]) -> None:
+        if "delete" in note:
+            gone = note["delete"]
+            values = [snapshot, *(gone[name] for name in _DELETION)]
+            connection.execute("INSERT INTO deletions VALUES (?, ?, ?, ?, ?, ?)", values)
+        if "import" not in note:
             return
+        row = note["import"]
         names = ", ".join((*_IMPORT, "snapshot"))
         holes = ", ".join("?" * (len(_IMPORT) + 1))
         values = [*(row[name] for name in _IMPORT), snapshot]

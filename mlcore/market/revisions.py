@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mlcore.schema import Bars
 
-__all__ = ["Plan", "Stored", "plan_changes"]
+__all__ = ["Plan", "Stored", "changed_values", "plan_changes"]
 
 Array = np.ndarray[Any, Any]
 _VALUES = ("open", "high", "low", "close", "volume")
@@ -127,3 +128,37 @@ def plan_changes(bars: Bars, stored: Stored, imported_at: int) -> Plan:
     written = replace(bars, available_at=known).take(keep)
     unchanged = int((~keep).sum())
     return Plan(written, revision[keep], int((~found).sum()), int(revised.sum()), unchanged)
+
+
+def changed_values(table: Any, sources: dict[int, str]) -> pd.DataFrame:
+    """Restated values of bars: one row per revision, oldest bar first.
+
+    Parameters
+    ----------
+    table
+        Arrow: time, values, available_at, revision, snapshot; by time, then revision.
+    sources
+        What each snapshot's import read.
+
+    Returns
+    -------
+    Columns `time revision`, `old_*` and `new_*` of the five values, `old_available_at`,
+    `new_available_at` (datetime64[ns, UTC]), `snapshot` and `source` of the revision's import.
+    """
+    at, rows = len(_VALUES), np.arange(table.num_rows)
+    columns = [np.asarray(table.column(i).to_numpy()) for i in range(table.num_columns)]
+    time = columns[0]
+    again = rows[1:][time[1:] == time[:-1]] if len(rows) else rows
+    known = {
+        f"{side}_available_at": pd.to_datetime(columns[at + 1][which], utc=True)
+        for side, which in (("old", again - 1), ("new", again))
+    }
+    values = {
+        f"{side}_{name}": columns[i + 1][which].astype(np.float64)
+        for i, name in enumerate(_VALUES)
+        for side, which in (("old", again - 1), ("new", again))
+    }
+    snapshot = columns[at + 3][again].astype(np.int64)
+    head = {"time": pd.to_datetime(time[again], utc=True), "revision": columns[at + 2][again]}
+    frame = pd.DataFrame(head | values | known)
+    return frame.assign(snapshot=snapshot, source=pd.Series(snapshot).map(sources))

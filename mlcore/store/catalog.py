@@ -16,11 +16,14 @@ __all__ = ["Catalog", "is_complete"]
 
 _OF = "__ducklake_metadata_lake"
 _FILES = f"""
+WITH f AS (
+  SELECT data_file_id, table_id, path FROM {_OF}.ducklake_data_file UNION ALL
+  SELECT -delete_file_id, table_id, path FROM {_OF}.ducklake_delete_file
+)
 SELECT s.path || t.path || f.path AS name,
   first(v.min_value) FILTER (c.column_name = 'symbol' AND v.min_value = v.max_value) AS symbol,
   first(v.min_value) FILTER (c.column_name = 'timeframe' AND v.min_value = v.max_value) AS timeframe
-FROM {_OF}.ducklake_data_file f
-JOIN {_OF}.ducklake_table t ON t.table_id = f.table_id
+FROM f JOIN {_OF}.ducklake_table t ON t.table_id = f.table_id
 JOIN {_OF}.ducklake_schema s ON s.schema_id = t.schema_id
 LEFT JOIN {_OF}.ducklake_file_column_stats v ON v.data_file_id = f.data_file_id
 LEFT JOIN {_OF}.ducklake_column c ON c.table_id = v.table_id AND c.column_id = v.column_id
@@ -76,7 +79,7 @@ class Catalog:
     def files(self) -> dict[str, tuple[str, ...]]:
         """Every Parquet file a snapshot can see, and the (symbol, timeframe) of all its rows.
 
-        A file whose rows differ in these has () instead.
+        A file whose rows differ in these, or that lists deleted rows, has () instead.
         """
         mark, listed = self._mark(), self._listed
         if listed and listed[0] == mark:

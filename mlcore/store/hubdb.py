@@ -25,9 +25,10 @@ from mlcore.errors import StoreError
 
 __all__ = ["APPEND_ONLY", "SCHEMA_VERSION", "HubDB", "canonical_json", "json_ready"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPEND_ONLY = (
     "imports",
+    "deletions",
     "predictions",
     "outcomes",
     "seals",

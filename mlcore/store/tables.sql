@@ -17,6 +17,11 @@ CREATE TABLE IF NOT EXISTS imports (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS imports_of ON imports (symbol, timeframe, id);
 
+CREATE TABLE IF NOT EXISTS deletions (
+  snapshot INTEGER PRIMARY KEY, deleted_at INTEGER NOT NULL, symbol TEXT NOT NULL,
+  timeframe TEXT NOT NULL, rows INTEGER NOT NULL, reason TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS lake_files (
   path TEXT PRIMARY KEY, size INTEGER NOT NULL, sha256 TEXT NOT NULL
 ) STRICT;

@@ -11,6 +11,7 @@ from mlcore.clock import DAY, MINUTE
 from mlcore.config import load_settings
 from mlcore.errors import BarsError, HashMismatch, NameRefused, StoreError, UsageError
 from mlcore.market.bars import BarStore
+from mlcore.market.exporting import export_bars
 from mlcore.market.membership import suggest_market
 from mlcore.schema import Bars
 from mlcore.store import HubDB, Lake
@@ -386,7 +387,7 @@ def test_an_export_holds_the_latest_revision(store, tmp_path):
     add(store, make())
     add(store, changed(make(), 7, 100.25))
     path = tmp_path / "out.parquet"
-    assert store.export("BTC-USD", "5m", path) == 100
+    assert export_bars(store.read("BTC-USD", "5m"), path) == 100
     frame = pd.read_parquet(path)
     assert list(frame.columns) == [
         "time", "open", "high", "low", "close", "volume", "available_at"
