@@ -114,7 +114,7 @@ def demo(
 
 
 Zone = Annotated[str | None, typer.Option(help="IANA zone, or ZONE+HH:MM.")]
-StampSide = Annotated[str | None, typer.Option(help="start or end: what a stamp means.")]
+StampSide = Annotated[str | None, typer.Option(help="start, end or eve: what a stamp means.")]
 MarketName = Annotated[str | None, typer.Option(help="gold, fx, us_equity, nse, crypto …")]
 Columns = Annotated[str | None, typer.Option(help="time=Date,close=Last,…")]
 Detected = Annotated[str | None, typer.Option(help="Detected where it is not given.")]
@@ -123,6 +123,9 @@ Member = Annotated[str | None, typer.Option(help="The file or contract of a zip.
 Quote = Annotated[str | None, typer.Option(help="bid, ask or mid, where a file has both.")]
 Adjusted = Annotated[bool, typer.Option(help="Apply the file's adjusted close to all prices.")]
 Scale = Annotated[float | None, typer.Option(help="What prices are divided by.")]
+Accept = Annotated[
+    bool, typer.Option(help="Go on where bars look like another instrument, unit or clock.")
+]
 
 
 @app.command()
@@ -140,12 +143,14 @@ def ingest(
     quote: Quote = None,
     adjusted: Adjusted = False,
     scale: Scale = None,
+    accept_doubts: Accept = False,
     as_json: Json = False,
 ) -> None:
     """Import bar files: all or nothing, and the same file twice changes nothing."""
     options = {
         "timeframe": timeframe, "timezone": timezone, "stamp": stamp, "market": market,
         "columns": columns, "member": member, "quote": quote, "adjusted": adjusted, "scale": scale,
+        "accept_doubts": accept_doubts,
     }  # fmt: skip
     if symbol is not None:
         _say(_hub().ingest(paths, symbol=symbol, **options), as_json)
@@ -183,6 +188,7 @@ def preview(
     quote: Quote = None,
     adjusted: Adjusted = False,
     scale: Scale = None,
+    accept_doubts: Accept = False,
     as_json: Json = False,
 ) -> None:
     """What an import would read, and what it would have to ask; nothing is stored."""
@@ -191,6 +197,7 @@ def preview(
     seen = _hub().preview(
         paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp, market=market,
         columns=parse_columns(columns), member=member, quote=quote, adjusted=adjusted, scale=scale,
+        accept_doubts=accept_doubts,
     )  # fmt: skip
     _say(seen, as_json)
 

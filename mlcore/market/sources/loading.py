@@ -39,7 +39,9 @@ class Preview:
     """What an import would read.
 
     `columns` is role → the file's own name; `first` and `last` are UTC, or naive as long as the
-    zone is a question; `sample` holds the first 8 bars, or raw rows while something is asked.
+    zone is a question; `proposed` is the answer that the file itself speaks for, if it does: a
+    zone, or `end` or `eve` for the stamp; `sample` holds the first 8 bars, or raw rows while
+    something is asked.
     """
 
     format: str
@@ -53,6 +55,7 @@ class Preview:
     sample: pd.DataFrame
     questions: tuple[str, ...]
     notes: tuple[str, ...]
+    proposed: str | None = None
 
 
 def load(
@@ -69,6 +72,7 @@ def load(
     quote: str | None = None,
     adjusted: bool = False,
     scale: float | None = None,
+    accept_doubts: bool = False,
 ) -> tuple[Bars, str, tuple[str, ...]]:
     """Bars of a file, a folder or several files of one symbol: bars, SHA-256, notes.
 
@@ -79,7 +83,8 @@ def load(
     timezone
         Of naive times: an IANA zone or a broker's clock such as `America/New_York+07:00`.
     stamp
-        `start` (default) or `end`: what the time of a bar means.
+        `start`, `end` or, of dates, `eve` (the evening before): what the time of a bar means. None
+        takes what the column's name says, else `start` where the market's hours do not object.
     columns
         Role → the file's name for it or its place; `time=NAME:dmy` tells the order of a date.
     market
@@ -88,6 +93,8 @@ def load(
         The file of an archive to read, by its name or its contract.
     quote, adjusted, scale
         As in `PriceChoice`: the side of a quote, whether to adjust, what divides prices.
+    accept_doubts
+        Goes on where the file's clock seems to change; a note says so.
 
     Raises
     ------
@@ -100,9 +107,9 @@ def load(
     with ThreadPoolExecutor(1) as beside:  # neither hashing nor DuckDB holds the interpreter
         digest = beside.submit(combined_sha256, paths)
         reading = read_rows(open_files(paths, columns, member), choice)
-    at_end = _side(reading, stamp)
+    side = _side(reading, stamp)
     found = find_timeframe(reading.stamp, timeframe or _told(reading))
-    start, end, said = _place(reading, found, timezone, belongs, at_end=at_end)
+    start, end, said = _place(reading, found, timezone, belongs, side, accept=accept_doubts)
     _refuse_unsound(reading, belongs)
     bars, left_out = _sorted(reading, symbol, found, start, end)
     daily = timeframe_width(found) >= DAY
@@ -125,6 +132,7 @@ def preview(
     quote: str | None = None,
     adjusted: bool = False,
     scale: float | None = None,
+    accept_doubts: bool = False,
 ) -> Preview:
     """What `load` would read with these options, and what it would have to ask first.
 
@@ -147,11 +155,12 @@ def preview(
         found = find_timeframe(reading.stamp, timeframe or _told(reading))
         seen |= {"timeframe": found}
         belongs, _ = _market(symbol or "", market, settings)
-        seen |= _bar_view(reading, found, timezone, belongs, at_end=seen["stamp"] == "end")
+        side = _side(reading, stamp)
+        seen |= _bar_view(reading, found, timezone, belongs, side, accept=accept_doubts)
     except BarsError as error:
         if error.code not in _ASKED:
             raise
-        seen |= {"questions": (error.message,)}
+        seen |= {"questions": (error.message,), "proposed": error.details.get("proposed")}
     return Preview(**seen)
 
 
@@ -166,17 +175,17 @@ def _raw_view(reading: Reading, stamp: str | None) -> dict[str, Any]:
         first, last = first.tz_localize("UTC"), last.tz_localize("UTC")
     head = {k: v[:_SAMPLE] for k, v in reading.values.items()}
     sample = pd.DataFrame({"time": pd.to_datetime(reading.stamp[:_SAMPLE]), **head})
-    side = "end" if _side(reading, stamp) else "start"
     return {
-        "rows": len(reading.stamp), "first": first, "last": last, "sample": sample, "stamp": side,
-        "notes": reading.notes,
+        "rows": len(reading.stamp), "first": first, "last": last, "sample": sample,
+        "stamp": _side(reading, stamp) or "start", "notes": reading.notes,
     }  # fmt: skip
 
 
 def _bar_view(
-    reading: Reading, timeframe: str, zone: str | None, market: Market, *, at_end: bool
-) -> dict[str, Any]:
-    start, end, said = _place(reading, timeframe, zone, market, at_end=at_end)
+    reading: Reading, timeframe: str, zone: str | None, market: Market, side: str | None, *,
+    accept: bool,
+) -> dict[str, Any]:  # fmt: skip
+    start, end, said = _place(reading, timeframe, zone, market, side, accept=accept)
     _refuse_unsound(reading, market)
     bars, left_out = _sorted(reading, "preview", timeframe, start, end)
     frame = bars.take(slice(0, _SAMPLE)).frame()[list(BAR_COLUMNS)]
@@ -202,15 +211,15 @@ def _market(
     return known.market(name), (f"market {name}, by the symbol's name; --market names another",)
 
 
-def _side(reading: Reading, stamp: str | None) -> bool:
-    """Whether stamps mean the bar's end."""
-    if stamp not in (None, "start", "end"):
+def _side(reading: Reading, stamp: str | None) -> str | None:
+    """What stamps mean, as somebody or the column's name says."""
+    if stamp not in (None, "start", "end", "eve"):
         raise BarsError(
             f"A stamp is the bar's start or its end – {ascii(stamp)[:20]} was given – say --stamp "
-            "start or --stamp end.",
+            "start, --stamp end, or --stamp eve for dates of the evening before.",
             code="E_BARS_STAMP_SIDE",
         )
-    return stamp == "end" if stamp else reading.source.roles[0].means_end
+    return stamp or ("end" if reading.source.roles[0].means_end else None)
 
 
 def _told(reading: Reading) -> str | None:
@@ -219,11 +228,12 @@ def _told(reading: Reading) -> str | None:
 
 
 def _place(
-    reading: Reading, timeframe: str, zone: str | None, market: Market, *, at_end: bool
-) -> tuple[Array, Array, tuple[str, ...]]:
+    reading: Reading, timeframe: str, zone: str | None, market: Market, side: str | None, *,
+    accept: bool,
+) -> tuple[Array, Array, tuple[str, ...]]:  # fmt: skip
     if timeframe_width(timeframe) >= DAY:
-        return place_daily(reading, market, zone)
-    return place_intraday(reading, timeframe, zone, at_end=at_end)
+        return place_daily(reading, timeframe, market, zone, side)
+    return place_intraday(reading, timeframe, zone, market, side=side, accept=accept)
 
 
 def _refuse_unsound(reading: Reading, market: Market) -> None:

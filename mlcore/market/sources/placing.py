@@ -11,6 +11,7 @@ from mlcore.clock import DAY, SECOND
 from mlcore.config import Market
 from mlcore.errors import BarsError
 from mlcore.market.sessions import daily_available_at, trading_days
+from mlcore.market.sources.clocks import find_switch, looks_like_ends, propose_zone
 from mlcore.market.sources.reading import Reading
 from mlcore.market.sources.zones import parse_zone, wall_to_utc
 from mlcore.schema import TIMEFRAMES, timeframe_width
@@ -68,18 +69,14 @@ def needs_zone(reading: Reading, timeframe: str) -> bool:
     return reading.stamps.kind == "naive" and not daily
 
 
-def _instants(reading: Reading, zone: str | None) -> tuple[Array, tuple[str, ...]]:
+def _instants(
+    reading: Reading, timeframe: str, zone: str | None, market: Market
+) -> tuple[Array, tuple[str, ...]]:
     if reading.stamps.kind == "instant":
         note = f"stamps carry their own zone; {zone} was not needed"
         return reading.stamp, (note,) if zone else ()
     if zone is None:
-        column = reading.source.roles[0].shown(reading.source.tables[0].names)["time"]
-        raise BarsError(
-            f"Times without an offset need a zone – {reading.origin.names[0]} (column {column}) "
-            "has none and none was declared – add --timezone, such as America/New_York, "
-            "Europe/Athens or UTC; nothing was imported.",
-            code="E_BARS_ZONE",
-        )
+        raise _no_zone(reading, timeframe, market)
     utc, skipped, undecided = wall_to_utc(reading.stamp, parse_zone(zone))
     if skipped.any():
         raise _off_clock(reading, skipped, zone, "never shows", "check --timezone")
@@ -87,6 +84,21 @@ def _instants(reading: Reading, zone: str | None) -> tuple[Array, tuple[str, ...
         cure = "export it in UTC, or leave those rows out"
         raise _off_clock(reading, undecided, zone, "shows twice, and the order does not tell", cure)
     return utc, (f"times read as {zone}",)
+
+
+def _no_zone(reading: Reading, timeframe: str, market: Market) -> BarsError:
+    """The question for a zone, with the one that the hours of trading tell."""
+    column = reading.source.roles[0].shown(reading.source.tables[0].names)["time"]
+    told = propose_zone(reading.stamp, market, timeframe_width(timeframe))
+    cure = "such as America/New_York, Europe/Athens or UTC"
+    if told:
+        cure = f"most likely {told[0]}: {told[1]}"
+    return BarsError(
+        f"Times without an offset need a zone – {reading.origin.names[0]} (column {column}) has "
+        f"none and none was declared – add --timezone, {cure}; nothing was imported.",
+        code="E_BARS_ZONE",
+        details={"proposed": told[0] if told else None},
+    )
 
 
 def _off_clock(reading: Reading, bad: Array, zone: str, what: str, cure: str) -> BarsError:
@@ -102,15 +114,71 @@ def _off_clock(reading: Reading, bad: Array, zone: str, what: str, cure: str) ->
 
 
 def place_intraday(
-    reading: Reading, timeframe: str, zone: str | None, *, at_end: bool
-) -> tuple[Array, Array, tuple[str, ...]]:
-    """Start and end of each bar, int64 ns UTC, and notes."""
-    utc, notes = _instants(reading, zone)
+    reading: Reading, timeframe: str, zone: str | None, market: Market, *, side: str | None,
+    accept: bool,
+) -> tuple[Array, Array, tuple[str, ...]]:  # fmt: skip
+    """Start and end of each bar, int64 ns UTC, and notes.
+
+    Parameters
+    ----------
+    side
+        `start` or `end`, as somebody or the column's name says; None asks where the market's
+        hours say that stamps mean the end.
+    accept
+        Whether a clock that changes in mid-file was looked at and is right.
+
+    Raises
+    ------
+    BarsError
+        E_BARS_ZONE, E_BARS_LOCAL_TIME, E_BARS_SIDE, E_BARS_CLOCK.
+    """
+    utc, notes = _instants(reading, timeframe, zone, market)
     width = timeframe_width(timeframe)
-    if at_end:
-        utc = utc + _short_of_end(utc, width)
-        return utc - width, utc, (*notes, f"stamps mean the bar's end: moved back by {timeframe}")
-    return utc, utc + width, notes
+    if side is None:
+        _ask_side(reading, utc, width, market)
+    start = utc
+    if side == "end":
+        start = utc + _short_of_end(utc, width) - width
+        notes = (*notes, f"stamps mean the bar's end: moved back by {timeframe}")
+    changed = _switch(reading, start, width, market)
+    if changed and not accept:
+        raise changed
+    if changed:
+        notes = (*notes, f"accepted: {changed.details['said']}")
+    return start, start + width, notes
+
+
+def _ask_side(reading: Reading, utc: Array, width: int, market: Market) -> None:
+    why = looks_like_ends(utc, market, width)
+    if why is None and 0 < _short_of_end(utc, width):
+        why = "every stamp is just short of a whole step"
+    if why:
+        raise BarsError(
+            f"A stamp is the bar's start or its end – {reading.origin.names[0]} does not say, and "
+            f"looks like ends: {why} – say --stamp end, or --stamp start; nothing was imported.",
+            code="E_BARS_SIDE",
+            details={"proposed": "end"},
+        )
+
+
+def _switch(reading: Reading, start: Array, width: int, market: Market) -> BarsError | None:
+    """The refusal of a file whose clock changes for good, with the row at which it does."""
+    is_rising = bool(np.all(np.diff(start) >= 0))
+    order = None if is_rising else np.argsort(start, kind="stable")
+    found = find_switch(start if order is None else start[order], market, width)
+    if found is None:
+        return None
+    place = found.row if order is None else int(order[found.row])
+    name, row = reading.origin.where(place)
+    day = pd.Timestamp(int(start[place])).strftime("%Y-%m-%d")
+    said = f"from {name} row {row} ({day}) on trading reopens at {found.after}, before at " \
+        f"{found.before}"  # fmt: skip
+    return BarsError(
+        f"The clock of a file does not change – {said} – split the file there and import each part "
+        "with its own --timezone, or go on with --accept-doubts; nothing was imported.",
+        code="E_BARS_CLOCK",
+        details={"file": name, "row": row, "said": said},
+    )
 
 
 def _short_of_end(utc: Array, width: int) -> int:
@@ -121,7 +189,7 @@ def _short_of_end(utc: Array, width: int) -> int:
 
 
 def place_daily(
-    reading: Reading, market: Market, zone: str | None
+    reading: Reading, timeframe: str, market: Market, zone: str | None, side: str | None
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Open and close of each row's trading day by the market's calendar, int64 ns UTC, notes.
 
@@ -131,9 +199,29 @@ def place_daily(
     notes: tuple[str, ...] = ()
     if _at_midnight(reading):
         days = (reading.stamp // DAY).astype("datetime64[D]")
+        if side is None:
+            _ask_eve(reading, days, market)
+        if side == "eve":
+            days, notes = days + 1, ("dates name the evening before: moved to the next day",)
     else:
-        utc, notes = _instants(reading, zone)
+        utc, notes = _instants(reading, timeframe, zone, market)
         days = trading_days(utc, market)
         notes = (*notes, "stamps moved to the trading day they belong to")
     start, end = daily_available_at(market, days)
     return start, end, (*notes, f"days from open to close of {market.calendar}")
+
+
+def _ask_eve(reading: Reading, days: Array, market: Market) -> None:
+    """Ask where dates run from Sunday to Thursday: those of days that begin the evening before."""
+    if market.calendar == "24/7":
+        return
+    weekday = (days.astype(np.int64) + 3) % 7  # 0 is Monday
+    sundays, fridays = (int(np.sum(weekday == day)) for day in (6, 4))
+    if sundays >= 3 and sundays > 0.1 * len(days) and fridays < 0.02 * len(days):
+        raise BarsError(
+            f"A date is the day that was traded – {reading.origin.names[0]} has {sundays} Sundays "
+            f"and {fridays} Fridays: its dates are one day early – say --stamp eve to move them, "
+            "or --stamp start to leave them; nothing was imported.",
+            code="E_BARS_SIDE",
+            details={"proposed": "eve"},
+        )
