@@ -32,7 +32,8 @@ FLOORS = {
     "operations": 7,
     "hub": 8,
     "api": 9,
-    "__main__": 10,
+    "commands": 10,
+    "__main__": 11,
 }
 GROUND_ORDER = {name: i for i, name in enumerate(["errors", "clock", "schema"])} | {
     "statistics": 2, "metrics": 3, "config": 4, "store": 5,

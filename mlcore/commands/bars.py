@@ -1,0 +1,142 @@
+"""Commands about bars: make, import, preview, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mlcore.commands.answers import Json, Symbol, Timeframe, app, open_hub, say
+
+__all__: list[str] = []
+
+
+@app.command()
+def demo(
+    if_empty: Annotated[bool, typer.Option(help="Only where no bars are yet.")] = False,
+    in_background: Annotated[bool, typer.Option(help="Bars now, training in a child.")] = False,
+    bars_only: Annotated[bool, typer.Option(help="Bars, and no training.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the demo markets, train on them and promote, in SIMULATED slots only."""
+    made = open_hub().demo(if_empty=if_empty, in_background=in_background, bars_only=bars_only)
+    say(made, as_json)
+
+
+Zone = Annotated[str | None, typer.Option(help="IANA zone, or ZONE+HH:MM.")]
+StampSide = Annotated[str | None, typer.Option(help="start, end or eve: what a stamp means.")]
+MarketName = Annotated[str | None, typer.Option(help="gold, fx, us_equity, nse, crypto …")]
+Columns = Annotated[str | None, typer.Option(help="time=Date,close=Last,…")]
+Detected = Annotated[str | None, typer.Option(help="Detected where it is not given.")]
+Files = Annotated[list[Path], typer.Argument(help="Files or folders.")]
+Member = Annotated[str | None, typer.Option(help="The file or contract of a zip.")]
+Quote = Annotated[str | None, typer.Option(help="bid, ask or mid, where a file has both.")]
+Adjusted = Annotated[bool, typer.Option(help="Apply the file's adjusted close to all prices.")]
+Scale = Annotated[float | None, typer.Option(help="What prices are divided by.")]
+Accept = Annotated[
+    bool, typer.Option(help="Go on where bars look like another instrument, unit or clock.")
+]
+
+
+@app.command()
+def ingest(
+    paths: Files,
+    symbol: Annotated[
+        str | None, typer.Option(help="The name to store the bars under; else each file's own.")
+    ] = None,
+    timeframe: Detected = None,
+    timezone: Zone = None,
+    stamp: StampSide = None,
+    market: MarketName = None,
+    columns: Columns = None,
+    member: Member = None,
+    quote: Quote = None,
+    adjusted: Adjusted = False,
+    scale: Scale = None,
+    accept_doubts: Accept = False,
+    as_json: Json = False,
+) -> None:
+    """Import bar files: all or nothing, and the same file twice changes nothing."""
+    options = {
+        "timeframe": timeframe, "timezone": timezone, "stamp": stamp, "market": market,
+        "columns": columns, "member": member, "quote": quote, "adjusted": adjusted, "scale": scale,
+        "accept_doubts": accept_doubts,
+    }  # fmt: skip
+    if symbol is not None:
+        say(open_hub().ingest(paths, symbol=symbol, **options), as_json)
+        return
+    _say_each(open_hub().ingest_each(paths, **options), as_json)
+
+
+def _say_each(reports: Any, as_json: bool) -> None:
+    """One line a file while it is imported; exit code 1 where one was refused."""
+    done = []
+    for report in reports:
+        done.append(report)
+        if not as_json:
+            told = report.message or f"{report.timeframe} {report.read} read, {report.added} added"
+            typer.echo(f"{report.file:<28} {report.symbol:<14} {told}")
+    refused = sum(1 for report in done if report.code)
+    if as_json:
+        say({"files": done, "n": len(done), "refused": refused}, True)
+    else:
+        typer.echo(f"{len(done) - refused} imported, {refused} refused")
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def preview(
+    paths: Files,
+    symbol: Annotated[str | None, typer.Option(help="Its market is looked at.")] = None,
+    timeframe: Detected = None,
+    timezone: Zone = None,
+    stamp: StampSide = None,
+    market: MarketName = None,
+    columns: Columns = None,
+    member: Member = None,
+    quote: Quote = None,
+    adjusted: Adjusted = False,
+    scale: Scale = None,
+    accept_doubts: Accept = False,
+    as_json: Json = False,
+) -> None:
+    """What an import would read, and what it would have to ask; nothing is stored."""
+    from mlcore.operations.importing import parse_columns
+
+    seen = open_hub().preview(
+        paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp, market=market,
+        columns=parse_columns(columns), member=member, quote=quote, adjusted=adjusted, scale=scale,
+        accept_doubts=accept_doubts,
+    )  # fmt: skip
+    say(seen, as_json)
+
+
+@app.command()
+def bars(
+    symbol: Symbol,
+    timeframe: Timeframe,
+    start: Annotated[str | None, typer.Option(help="From this instant, with its zone.")] = None,
+    end: Annotated[str | None, typer.Option(help="Before this instant, with its zone.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write Parquet instead of printing.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Stored bars of a symbol."""
+    frame = open_hub().bars(symbol, timeframe, start=start, end=end)
+    if out is not None:
+        frame.to_parquet(out, index=False)
+        say(
+            {"symbol": symbol, "timeframe": timeframe, "rows": len(frame), "out": str(out)}, as_json
+        )
+    elif as_json:
+        say({"symbol": symbol, "timeframe": timeframe, "rows": len(frame),
+              "bars": frame.tail(500)}, True)  # fmt: skip
+    else:
+        say(frame.tail(20), False)
+
+
+@app.command()
+def symbols(as_json: Json = False) -> None:
+    """Everything that has bars."""
+    say(open_hub().symbols(), as_json)
