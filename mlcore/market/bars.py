@@ -18,16 +18,16 @@ import pandas as pd
 
 from mlcore.clock import to_timestamp
 from mlcore.config import Market, Settings
-from mlcore.errors import BarsError, StoreError, UsageError
+from mlcore.errors import StoreError, UsageError
 from mlcore.market.coarser import coarser_bars
 from mlcore.market.held import HeldBars
 from mlcore.market.holdings import Holding, Holdings
 from mlcore.market.revisions import Plan, Stored, changed_values, plan_changes
 from mlcore.market.sessions import bar_ends
-from mlcore.market.soundness import first_fault
+from mlcore.market.soundness import refuse_unsound
+from mlcore.market.tails import cold_tails
 from mlcore.schema import (
     CALENDAR_TIMEFRAMES,
-    PRICE_COLUMNS,
     Bars,
     check_symbol,
     timeframe_width,
@@ -110,7 +110,7 @@ class BarStore:
         """
         given = options.get("market")
         market, notes = self._holdings.chosen(bars.symbol, given)
-        self._check(bars, market)
+        refuse_unsound(bars, negative_prices=market.negative_prices)
         if bars.timeframe in CALENDAR_TIMEFRAMES:  # whose ends no width tells
             ends = np.maximum(bars.available_at, bar_ends(bars, market))
             bars = replace(bars, available_at=ends)
@@ -143,28 +143,6 @@ class BarStore:
         except StoreError as error:
             return (f"small files were not merged: {error.message}",)
         return ()
-
-    def _check(self, bars: Bars, market: Market) -> None:
-        check_symbol(bars.symbol)
-        timeframe_width(bars.timeframe)
-        if not len(bars):
-            raise BarsError(
-                f"An import holds at least one bar – {bars.symbol} {bars.timeframe} has none – "
-                "choose another source.",
-                code="E_BARS_EMPTY",
-            )
-        if not bool(np.all(bars.time[1:] > bars.time[:-1])):
-            bars.checked()  # says so in its own words
-        values = {c: getattr(bars, c) for c in (*PRICE_COLUMNS, "volume")}
-        fault = first_fault(values, negative_prices=market.negative_prices)
-        if fault:
-            at = pd.Timestamp(int(bars.time[fault.row]), tz="UTC").isoformat()
-            raise BarsError(
-                f"{fault.rule} – {bars.symbol} {bars.timeframe} at {at} has {fault.given} – mend "
-                "or leave out that bar; nothing was imported.",
-                code=fault.code,
-                details={"row": fault.row, "rows": fault.rows},
-            )
 
     def _unchanged(self, bars: Bars, notes: tuple[str, ...]) -> ImportReport:
         return ImportReport(
@@ -311,7 +289,11 @@ class BarStore:
         UsageError
             As `read`.
         """
-        _, held = self._holdings.source(symbol, timeframe)
+        source, held = self._holdings.source(symbol, timeframe)
+        if known_at is None:
+            hot = self._hot((symbol, timeframe), source, held, count)
+            if hot is not None:
+                return hot
         reach = 2 * count * timeframe_width(timeframe)
         newest = held.last if known_at is None else min(held.last, to_timestamp(known_at).value)
         while True:
@@ -320,6 +302,35 @@ class BarStore:
             if len(bars) >= count or start <= held.first:
                 return bars.take(slice(max(0, len(bars) - count), None))
             reach *= 4
+
+    def _hot(self, key: Key, source: str, held: Holding, count: int) -> Bars | None:
+        found = self._held.tail(key, held.snapshot, count)
+        if found is not None:
+            self._lake.check((key[0], source))
+        return found
+
+    def tails(self, keys: Sequence[Key], count: int) -> list[Bars]:
+        """The last `count` bars of many (symbol, timeframe): as `tail` of each, in one statement.
+
+        Raises
+        ------
+        UsageError
+            As `read`.
+        """
+        found: dict[Key, Bars] = {}
+        cold: dict[Key, Holding] = {}
+        for key in dict.fromkeys(keys):
+            source, held = self._holdings.source(*key)
+            hot = self._hot(key, source, held, count)
+            if hot is not None:
+                found[key] = hot
+            elif source == key[1]:
+                cold[key] = held
+        for key, start, bars in cold_tails(self._lake, cold, count) if cold else ():
+            self._held.keep(key, cold[key].snapshot, start, bars)
+            if len(bars) >= count or start <= cold[key].first:
+                found[key] = bars.take(slice(max(0, len(bars) - count), None))
+        return [found[key] if key in found else self.tail(*key, count) for key in keys]
 
     def revision_instants(self, symbol: str, timeframe: str) -> Array:
         """The instants at which stored values changed: int64 ns, rising, distinct."""

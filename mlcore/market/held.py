@@ -62,6 +62,17 @@ class HeldBars:
         last = len(time) if end is None else int(np.searchsorted(time, end))
         return held.bars.take(slice(first, max(first, last)))
 
+    def tail(self, key: Key, mark: int, count: int) -> Bars | None:
+        """The last `count` bars (all, if there are fewer); None where they are not held."""
+        with self._guard:
+            held = self._held.get(key)
+            if held is None or held.mark != mark:
+                return None
+            if len(held.bars) < count and held.start is not None:
+                return None
+            self._held.move_to_end(key)
+        return held.bars.take(slice(max(0, len(held.bars) - count), None))
+
     def keep(self, key: Key, mark: int, start: int | None, bars: Bars) -> None:
         """Hold every stored bar from `start` on, unless more of them are held already."""
         if len(bars) > self._most:

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-__all__ = ["Fault", "first_fault"]
+from mlcore.errors import BarsError
+from mlcore.schema import PRICE_COLUMNS, Bars, check_symbol, timeframe_width
+
+__all__ = ["Fault", "first_fault", "refuse_unsound"]
 
 Array = np.ndarray[Any, Any]
 _PRICES = ("open", "high", "low", "close")
@@ -66,3 +70,33 @@ def first_fault(values: Mapping[str, Array], *, negative_prices: bool = False) -
     if bad.any():
         return _fault("E_BARS_VOLUME", "A volume is zero or more", bad, values, "volume")
     return None
+
+
+def refuse_unsound(bars: Bars, *, negative_prices: bool) -> None:
+    """Let bars pass that may be stored.
+
+    Raises
+    ------
+    BarsError
+        None at all (E_BARS_EMPTY), out of order (E_BARS_ORDER), or one that is not sound.
+    """
+    check_symbol(bars.symbol)
+    timeframe_width(bars.timeframe)
+    if not len(bars):
+        raise BarsError(
+            f"An import holds at least one bar – {bars.symbol} {bars.timeframe} has none – "
+            "choose another source.",
+            code="E_BARS_EMPTY",
+        )
+    if not bool(np.all(bars.time[1:] > bars.time[:-1])):
+        bars.checked()  # says so in its own words
+    values = {c: getattr(bars, c) for c in (*PRICE_COLUMNS, "volume")}
+    fault = first_fault(values, negative_prices=negative_prices)
+    if fault:
+        at = pd.Timestamp(int(bars.time[fault.row]), tz="UTC").isoformat()
+        raise BarsError(
+            f"{fault.rule} – {bars.symbol} {bars.timeframe} at {at} has {fault.given} – mend "
+            "or leave out that bar; nothing was imported.",
+            code=fault.code,
+            details={"row": fault.row, "rows": fault.rows},
+        )

@@ -189,6 +189,37 @@ def test_the_tail_is_the_end_of_the_whole(store):
     assert same(earlier, parts[0].take(slice(40, None)))
 
 
+def test_many_tails_are_each_ones_tail(store, open_store, monkeypatch):
+    """Hot, cold, short, stale, revised and coarser ones, in one call."""
+    keys = [("A", "5m"), ("B", "5m"), ("C", "5m"), ("D", "5m"), ("E", "15m"), ("A", "1h")]
+    add(store, make(400, symbol="A"))
+    add(store, changed(make(400, symbol="A"), 390, 100.25))
+    add(store, make(900, symbol="B", first=-500))
+    add(store, make(20, symbol="C"))
+    old = make(300, symbol="D", first=-200_000)
+    add(store, replace(old, volume=-old.volume))
+    apart = make(400, symbol="E")
+    kept = np.arange(0, 400, 3)
+    add(store, replace(apart.take(kept), timeframe="15m"))
+    for count in (1, 50, 300):
+        for reader in (store, open_store()):
+            reader.tail("B", "5m", 60)
+            many = reader.tails([*keys, keys[1]], count)
+            assert [(b.symbol, b.timeframe) for b in many] == [*keys, keys[1]]
+            other = open_store()
+            assert all(same(b, other.tail(*k, count)) for b, k in zip(many, keys, strict=False))
+    asked = []
+    cold = open_store()
+    table = cold._lake.table
+    monkeypatch.setattr(cold._lake, "table", lambda *a, **k: asked.append(a) or table(*a, **k))
+    cold.tails(keys[:2], 100)
+    assert len(asked) == 1
+    cold.tails(keys[:2], 100)
+    assert len(asked) == 1
+    with pytest.raises(UsageError, match="'F' was given"):
+        store.tails([("A", "5m"), ("F", "5m")], 5)
+
+
 def test_a_mark_shows_what_another_process_imported(store, open_store):
     add(store, make())
     seen = store.last("BTC-USD", "5m")
