@@ -104,6 +104,12 @@ class Hub:
             self.home, symbol, timeframe, Path(path), start=_instant(start), end=_instant(end)
         )
 
+    def quality(self, symbol: str, timeframe: str) -> Any:
+        """What stored bars are worth: every check, coverage, history, and what they are fit for."""
+        from mlcore.operations.judging import judge_quality
+
+        return judge_quality(self.home, symbol, timeframe)
+
     def sessions(
         self, symbol: str, timeframe: str, *, mode: str = "touch", days: int | None = None
     ) -> pd.DataFrame:

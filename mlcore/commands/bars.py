@@ -1,4 +1,4 @@
-"""Commands about bars: make, import, preview, list."""
+"""Commands about bars: make, import, preview, list, judge."""
 
 from __future__ import annotations
 
@@ -140,3 +140,24 @@ def bars(
 def symbols(as_json: Json = False) -> None:
     """Everything that has bars."""
     say(open_hub().symbols(), as_json)
+
+
+@app.command()
+def quality(symbol: Symbol, timeframe: Timeframe, as_json: Json = False) -> None:
+    """What stored bars are worth: gaps, faults, history, and what they are fit for."""
+    told = open_hub().quality(symbol, timeframe)
+    if as_json:
+        say(told, True)
+        return
+    report = told.report
+    typer.echo(f"{report.symbol} {report.timeframe}, {report.rows:,} bars: {told.words}")
+    for use in told.uses:
+        typer.echo(f"  {use.state:<6} {use.name:<24} {use.reason}")
+    typer.echo("")
+    for check in report.checks:
+        share = "" if check.share is None else f"{100 * check.share:.2f} %"
+        typer.echo(f"  {check.status:<5} {check.title:<26} {check.n:>9,} {share:>9}  {check.words}")
+        for one in check.worst[:3] if check.status != "ok" else ():
+            said = one.as_dict()
+            until = f" – {said['until'][:16]}" if said["until"] else ""
+            typer.echo(f"        {said['at'][:16]}{until} UTC  {one.what}")
