@@ -8,8 +8,6 @@ counts as an ordinary session.
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +17,7 @@ import pandas as pd
 from mlcore.clock import DAY, HOUR, MINUTE, NAT
 from mlcore.config import Market, Session
 from mlcore.errors import SessionError
+from mlcore.market.calendars import Sessions, exchange_sessions
 from mlcore.schema import Bars
 
 __all__ = [
@@ -250,7 +249,7 @@ def session_table(
     """Every session of the market on its open days: `session, date, start, end`, by start.
 
     `date` is the local one; `start` and `end` are UTC, the window half open. The market's own
-    regular session ends at an early close where the calendar has one. A window whose end is
+    regular session opens and closes as the calendar says. A window whose end is
     not after its start on the wall clock ends on the next date.
 
     Raises
@@ -271,7 +270,9 @@ def _windows(session: Session, market: Market, days: Array, fold: int | None) ->
     over = wall_nanoseconds(session.end) <= wall_nanoseconds(session.start)
     start = local_instants(days, session.start, session.zone, fold=fold)
     end = local_instants(days + int(over), session.end, session.zone, fold=fold)
-    if session == market.regular:
+    if session == market.regular and market.hours == "regular":
+        start, end = daily_available_at(market, days)
+    elif session == market.regular:
         early = early_closes(market, days)
         end = np.where(early == NAT, end, np.minimum(early, end))
     stamps = {"start": pd.to_datetime(start, utc=True), "end": pd.to_datetime(end, utc=True)}
@@ -304,61 +305,35 @@ def next_open(market: Market, instant: int) -> int:
     return int(held.opens[np.searchsorted(held.opens, instant, side="left")])
 
 
-@dataclass(frozen=True)
-class _Held:
-    """The sessions a calendar holds: days since 1970, opens and closes in int64 ns."""
-
-    days: Array
-    opens: Array
-    closes: Array
-
-
 def _around(time: Array) -> Array:
     spread = np.array([time.min() - 30 * DAY, time.max() + 30 * DAY])
     return np.asarray(np.floor_divide(spread, DAY).astype("datetime64[D]"))
 
 
-def _held(market: Market, days: Array) -> _Held:
+def _held(market: Market, days: Array) -> Sessions:
     last = int(days.max().astype("datetime64[Y]").astype(np.int64)) + 1970
     # Ends in whole decades, so that a growing history does not build calendar after calendar.
     return _calendar(market, -(-(last + 1) // 10) * 10)
 
 
 @lru_cache(maxsize=16)
-def _calendar(market: Market, last_year: int) -> _Held:
-    import exchange_calendars
-    from exchange_calendars.calendar_utils import _default_calendar_factories as factories
-
+def _calendar(market: Market, last_year: int) -> Sessions:
     first, last = pd.Timestamp(_FIRST_YEAR, 1, 1), pd.Timestamp(last_year, 12, 31)
-    if market.calendar not in factories:
-        raise SessionError(
-            f"A calendar is 24/5, 24/7 or an exchange's code – {market.calendar!r} was given for "
-            f"{market.name} – write it as XNYS, XBOM or CMES.",
-            code="E_SESSION_CALENDAR",
-        )
-    kind = factories[market.calendar]
-    start = max(first, kind.bound_min() or first)
-    end = min(last, kind.bound_max() or last)
-    with warnings.catch_warnings():
-        # The library still reads Series.values of aware times, which pandas 3.1 deprecates.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        calendar = exchange_calendars.get_calendar(market.calendar, start=start, end=end)
-    days = calendar.sessions.as_unit("ns").asi8 // DAY
-    opens = pd.DatetimeIndex(calendar.opens).as_unit("ns").asi8
-    closes = pd.DatetimeIndex(calendar.closes).as_unit("ns").asi8
+    known, (start, end) = exchange_sessions(market.calendar, first, last)
     before = _plain(market, np.datetime64(_FIRST_YEAR - 1970, "Y"), start)
     after = _plain(market, np.datetime64(end, "D") + 1, last + pd.Timedelta(days=1))
-    parts = (before, _Held(days, opens, closes), after)
-    return _Held(*(np.concatenate([getattr(p, f) for p in parts]) for f in _Held.__match_args__))
+    parts = (before, known, after)
+    joined = (np.concatenate([getattr(p, f) for p in parts]) for f in Sessions.__match_args__)
+    return Sessions(*joined)
 
 
-def _plain(market: Market, first: Any, stop: Any) -> _Held:
+def _plain(market: Market, first: Any, stop: Any) -> Sessions:
     """Ordinary weekdays in `[first, stop)`, for years the calendar does not know."""
     days = _weekdays(np.datetime64(first, "D"), np.datetime64(stop, "D") - 1)
-    return _Held(days.astype(np.int64), _usual_open(market, days), _usual_close(market, days))
+    return Sessions(days.astype(np.int64), _usual_open(market, days), _usual_close(market, days))
 
 
-def _lookup(held: _Held, days: Array) -> tuple[Array, Array]:
+def _lookup(held: Sessions, days: Array) -> tuple[Array, Array]:
     numbers = days.astype(np.int64)
     at = np.minimum(np.searchsorted(held.days, numbers), len(held.days) - 1)
     return at, held.days[at] == numbers

@@ -261,7 +261,7 @@ def test_open_and_the_next_opening(markets, market, instant, opens):
 
 def test_an_unknown_calendar_is_refused(markets):
     odd = markets["us_equity"].model_copy(update={"calendar": "XXXX"})
-    with pytest.raises(SessionError, match="'XXXX' was given for us_equity – write it as XNYS"):
+    with pytest.raises(SessionError, match="'XXXX' was given – write it as XNYS"):
         is_open(odd, [at("2026-01-05")])
 
 
