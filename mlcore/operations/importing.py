@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlcore.errors import OpenrangeError, UsageError
+from mlcore.clock import DAY, to_timestamp
+from mlcore.errors import BarsError, OpenrangeError, UsageError
 from mlcore.live.outcomes import reach
 from mlcore.market.bars import ImportReport
+from mlcore.market.identity import doubts_against
 from mlcore.market.sources import contracts_in, expand, load, symbol_of
 from mlcore.operations.home import Home
-from mlcore.schema import timeframe_width
+from mlcore.schema import Bars, timeframe_width
 
 __all__ = ["FileReport", "ingest", "ingest_each", "parse_columns"]
 
@@ -45,13 +47,20 @@ def ingest(
     Parameters
     ----------
     choices
-        `member`, `quote`, `adjusted` and `scale`, as `mlcore.market.sources.load` takes them.
+        `member`, `quote`, `adjusted`, `scale` and `accept_doubts`, as `mlcore.market.sources.load`
+        takes them; the last goes on, too, where bars look like another instrument than stored.
+
+    Raises
+    ------
+    BarsError
+        What `load` refuses, and bars unlike those that are stored (E_BARS_IDENTITY).
     """
     bars, sha256, notes = load(
         paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp,
         columns=columns, market=market or home.store.market_name(symbol),
         settings=home.settings, **choices,
     )  # fmt: skip
+    notes = (*notes, *_doubted(home, bars, paths, accept=bool(choices.get("accept_doubts"))))
     options = {
         "timezone": timezone, "stamp": stamp, "market": market,
         "columns": dict(columns or {}), "notes": list(notes),
@@ -62,6 +71,34 @@ def ingest(
     )
     report = replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
     return _rechecked(home, report)
+
+
+def _doubted(home: Home, bars: Bars, paths: Sequence[Path], *, accept: bool) -> tuple[str, ...]:
+    """Notes of doubts about stored bars of the same symbol that were accepted; others stop."""
+    held = home.store.symbols()
+    names = held.loc[held["symbol"] == bars.symbol, "timeframe"].astype(str).tolist()
+    if not names:
+        return ()
+    nearest = min(names, key=lambda n: (n != bars.timeframe, abs(timeframe_width(n) - bars.width)))
+    found = doubts_against(bars, _around(home, bars, nearest))
+    if found and not accept:
+        first = found[0]
+        at = to_timestamp(int(bars.time[first.bar])).isoformat()
+        raise BarsError(
+            f"Bars under one name are of one instrument – {paths[0].name}, from {at}, is not like "
+            f"the {nearest} bars of {bars.symbol} that are stored: {first.said} – choose another "
+            "symbol, or go on with --accept-doubts; nothing was imported.",
+            code="E_BARS_IDENTITY",
+            details={"file": paths[0].name, "symbol": bars.symbol, "at": at},
+        )
+    return tuple(f"accepted: {doubt.said}" for doubt in found)
+
+
+def _around(home: Home, bars: Bars, timeframe: str) -> Bars:
+    """Stored bars at the times of `bars`; the last ones before, or all, where there are none."""
+    start, end = int(bars.time[0]) - 4 * DAY, int(bars.available_at[-1]) + 1
+    stored = home.store.read(bars.symbol, timeframe, start=start, end=end)
+    return stored if len(stored) else home.store.read(bars.symbol, timeframe)
 
 
 def ingest_each(home: Home, paths: Sequence[Path], **options: Any) -> Iterator[FileReport]:

@@ -113,8 +113,37 @@ def test_a_column_that_is_there_twice_is_asked_for(shared_data, settings):
     path = shared_data / "odd" / "xauusd_5m_duplicate_header.csv"
     with pytest.raises(BarsError, match="has tick_volume 2 times"):
         load(path, symbol="XAUUSD", settings=settings)
-    bars, *_ = load(path, symbol="XAUUSD", columns={"volume": "6"}, settings=settings)
+    columns = {"volume": "6"}
+    bars, *_ = load(
+        path, symbol="XAUUSD", columns=columns, timezone="Europe/Berlin", settings=settings
+    )
     assert bars.volume[:2].tolist() == [808, 745]
+
+
+def test_stamps_that_say_utc_and_are_not_are_told_by_the_reopening_hour(shared_data, settings):
+    path, columns = shared_data / "odd" / "xauusd_5m_duplicate_header.csv", {"volume": "6"}
+    with pytest.raises(BarsError) as caught:
+        load(path, symbol="XAUUSD", columns=columns, settings=settings)
+    assert caught.value.code == "E_BARS_ZONE"
+    assert caught.value.message == (
+        "Stamps with a zone are instants – those of xauusd_5m_duplicate_header.csv look like the "
+        "wall clock of Europe/Berlin: by it trading reopens at 18:00 America/New_York on 42 of 42 "
+        "occasions – add --timezone Europe/Berlin to read them so, or go on with --accept-doubts; "
+        "nothing was imported."
+    )
+    bars, _, notes = load(
+        path, symbol="XAUUSD", columns=columns, timezone="Europe/Berlin", settings=settings
+    )
+    assert "stamps carry a zone, and are the wall clock of Europe/Berlin: read so" in notes
+    gold, *_ = load(shared_data / "gold" / "xauusd_5m_mt5.csv", symbol="XAUUSD",
+                    timezone="Europe/Athens", settings=settings)  # fmt: skip
+    _, mine, theirs = np.intersect1d(bars.time, gold.time, return_indices=True)
+    moves = (np.diff(np.log(bars.close[mine])), np.diff(np.log(gold.close[theirs])))
+    assert np.corrcoef(*moves)[0, 1] > 0.95  # another broker's gold agrees, so read
+    as_said, _, notes = load(
+        path, symbol="XAUUSD", columns=columns, accept_doubts=True, settings=settings
+    )
+    assert (as_said.time[0] - bars.time[0]) == 2 * 3600 * 10**9
 
 
 def test_a_preview_of_real_gold(shared_data, settings):

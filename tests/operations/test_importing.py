@@ -5,7 +5,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from mlcore.errors import StoreError
+from mlcore.errors import BarsError, StoreError
 from mlcore.features import feature_set
 from mlcore.operations.importing import ingest, ingest_each
 from mlcore.operations.shadowing import settle, tick
@@ -186,3 +186,47 @@ def test_many_files_go_under_the_names_they_tell(tmp_path):
     assert set(home.store.symbols()["symbol"]) == {"GC-201310", "GC-201312", "AAPL", "BRK-B"}
     again = list(ingest_each(home, [folder], timezone="UTC"))
     assert sum(r.added + r.revised for r in again) == 0
+
+
+def days_of(path, level, first="2026-01-05", rows=40):
+    """A file of daily bars around a level."""
+    days = pd.bdate_range(first, periods=rows)
+    lines = [f"{d:%Y-%m-%d},{level},{level * 1.02},{level * 0.98},{level * (1 + (i % 7) / 500)},9"
+             for i, d in enumerate(days)]  # fmt: skip
+    path.write_text("\n".join(["Date,Open,High,Low,Close,Volume", *lines]) + "\n")
+    return path
+
+
+def test_silver_under_the_name_of_gold_stops_and_asks(tmp_path):
+    home = home_at(tmp_path / "home", NOW)
+    ingest(home, [days_of(tmp_path / "gold.csv", 2000.0)], symbol="XAUUSD", market="gold")
+    silver = days_of(tmp_path / "silver.csv", 24.0, rows=50)
+    before = home.store.last("XAUUSD", "1d")
+    with pytest.raises(BarsError) as caught:
+        ingest(home, [silver], symbol="XAUUSD")
+    assert caught.value.code == "E_BARS_IDENTITY"
+    assert caught.value.message == (
+        "Bars under one name are of one instrument – silver.csv, from 2026-01-04T22:00:00+00:00, "
+        "is not like the 1d bars of XAUUSD that are stored: prices at 40 equal times are 0.012 "
+        "times those stored (24.144 against 2012) – choose another symbol, or go on with "
+        "--accept-doubts; nothing was imported."
+    )
+    assert home.store.last("XAUUSD", "1d") == before
+    report = ingest(home, [silver], symbol="XAUUSD", accept_doubts=True)
+    assert (report.added, report.revised) == (10, 40)
+    said = "accepted: prices at 40 equal times are 0.012 times those stored (24.144 against 2012)"
+    assert said in report.notes
+    kept = home.db.frame("SELECT options FROM imports ORDER BY id DESC LIMIT 1")["options"][0]
+    assert said in kept
+    assert '"accept_doubts":true' in kept
+
+
+def test_more_of_the_same_and_another_timeframe_raise_no_doubt(tmp_path):
+    home = home_at(tmp_path / "home", NOW)
+    ingest(home, [days_of(tmp_path / "a.csv", 2000.0)], symbol="XAUUSD", market="gold")
+    more = ingest(home, [days_of(tmp_path / "b.csv", 2010.0, first="2026-03-02")], symbol="XAUUSD")
+    assert more.added == 40
+    rows = [f"2026-01-06 {h:02}:00:00,2001,2003,1999,2002,1" for h in range(12)]
+    (tmp_path / "c.csv").write_text("\n".join(["time,open,high,low,close,volume", *rows]) + "\n")
+    hours = ingest(home, [tmp_path / "c.csv"], symbol="XAUUSD", timezone="UTC")
+    assert (hours.timeframe, hours.added) == ("1h", 12)

@@ -16,6 +16,7 @@ import pandas as pd
 from mlcore.clock import DAY
 from mlcore.config import Market, Settings, load_settings
 from mlcore.errors import BarsError
+from mlcore.market.identity import doubts_within
 from mlcore.market.membership import suggest_market
 from mlcore.market.soundness import first_fault
 from mlcore.market.sources.files import Paths, combined_sha256, expand
@@ -29,7 +30,7 @@ __all__ = ["Preview", "load", "preview"]
 Array = np.ndarray[Any, Any]
 _ASKED = (
     "E_BARS_ZONE", "E_BARS_DATE_ORDER", "E_BARS_TIMEFRAME", "E_BARS_LOCAL_TIME", "E_BARS_QUOTE",
-    "E_BARS_MEMBER", "E_BARS_SIDE",
+    "E_BARS_MEMBER", "E_BARS_SIDE", "E_BARS_IDENTITY",
 )  # fmt: skip
 _SAMPLE = 8
 
@@ -94,7 +95,7 @@ def load(
     quote, adjusted, scale
         As in `PriceChoice`: the side of a quote, whether to adjust, what divides prices.
     accept_doubts
-        Goes on where the file's clock seems to change; a note says so.
+        Goes on where the file's clock, unit or timeframe seems to change; a note says so.
 
     Raises
     ------
@@ -112,6 +113,7 @@ def load(
     start, end, said = _place(reading, found, timezone, belongs, side, accept=accept_doubts)
     _refuse_unsound(reading, belongs)
     bars, left_out = _sorted(reading, symbol, found, start, end)
+    left_out += _doubted(reading, bars, start, accept=accept_doubts)
     daily = timeframe_width(found) >= DAY
     return bars, digest.result(), (
         *(notes if daily else ()), *reading.notes, *said, *left_out
@@ -188,12 +190,13 @@ def _bar_view(
     start, end, said = _place(reading, timeframe, zone, market, side, accept=accept)
     _refuse_unsound(reading, market)
     bars, left_out = _sorted(reading, "preview", timeframe, start, end)
+    left_out += _doubted(reading, bars, start, accept=accept)
     frame = bars.take(slice(0, _SAMPLE)).frame()[list(BAR_COLUMNS)]
     first, last = (pd.Timestamp(int(bars.time[i]), tz="UTC") for i in (0, -1))
-    naive = needs_zone(reading, timeframe)
+    by_zone = needs_zone(reading, timeframe) or any(f"wall clock of {zone}" in n for n in said)
     return {
         "rows": len(bars), "first": first, "last": last, "sample": frame,
-        "zone": zone if naive else "UTC" if reading.stamps.kind == "instant" else market.zone,
+        "zone": zone if by_zone else "UTC" if reading.stamps.kind == "instant" else market.zone,
         "notes": (*reading.notes, *said, *left_out),
     }  # fmt: skip
 
@@ -271,6 +274,28 @@ def _sorted(
     if repeated.any():
         notes = (*notes, f"{int(repeated.sum())} rows repeated with the same values: left out")
     return bars.take(~repeated), notes
+
+
+def _doubted(reading: Reading, bars: Bars, start: Array, *, accept: bool) -> tuple[str, ...]:
+    """Notes of doubts that were accepted.
+
+    Raises
+    ------
+    BarsError
+        A doubt that was not (E_BARS_IDENTITY).
+    """
+    found = doubts_within(bars)
+    if found and not accept:
+        first = found[0]
+        name, row = reading.origin.where(int(np.argmax(start == bars.time[first.bar])))
+        raise BarsError(
+            f"Bars under one name are of one instrument, in one unit – at {name} row {row} "
+            f"{first.said} – split the file there, or go on with --accept-doubts; nothing was "
+            "imported.",
+            code="E_BARS_IDENTITY",
+            details={"file": name, "row": row},
+        )
+    return tuple(f"accepted: {doubt.said}" for doubt in found)
 
 
 def _refuse_conflict(reading: Reading, bars: Bars, order: Array, places: Array) -> None:

@@ -70,20 +70,47 @@ def needs_zone(reading: Reading, timeframe: str) -> bool:
 
 
 def _instants(
-    reading: Reading, timeframe: str, zone: str | None, market: Market
+    reading: Reading, timeframe: str, zone: str | None, market: Market, *, accept: bool = True
 ) -> tuple[Array, tuple[str, ...]]:
     if reading.stamps.kind == "instant":
-        note = f"stamps carry their own zone; {zone} was not needed"
-        return reading.stamp, (note,) if zone else ()
+        return _labelled(reading, timeframe, zone, market, accept=accept)
     if zone is None:
         raise _no_zone(reading, timeframe, market)
+    return _from_wall(reading, zone), (f"times read as {zone}",)
+
+
+def _labelled(
+    reading: Reading, timeframe: str, zone: str | None, market: Market, *, accept: bool
+) -> tuple[Array, tuple[str, ...]]:
+    """Stamps that carry their zone, unless trading reopens by another clock than they say."""
+    told = None
+    if timeframe_width(timeframe) < DAY:
+        told = propose_zone(reading.stamp, market, timeframe_width(timeframe))
+    if told is None or told[0] == "UTC":
+        note = f"stamps carry their own zone; {zone} was not needed"
+        return reading.stamp, (note,) if zone else ()
+    if zone == told[0]:
+        said = f"stamps carry a zone, and are the wall clock of {zone}: read so"
+        return _from_wall(reading, zone), (said,)
+    if accept:
+        return reading.stamp, (f"accepted: stamps look like the wall clock of {told[0]}",)
+    raise BarsError(
+        f"Stamps with a zone are instants – those of {reading.origin.names[0]} look like the wall "
+        f"clock of {told[0]}: {told[1]} – add --timezone {told[0]} to read them so, or go on with "
+        "--accept-doubts; nothing was imported.",
+        code="E_BARS_ZONE",
+        details={"proposed": told[0]},
+    )
+
+
+def _from_wall(reading: Reading, zone: str) -> Array:
     utc, skipped, undecided = wall_to_utc(reading.stamp, parse_zone(zone))
     if skipped.any():
         raise _off_clock(reading, skipped, zone, "never shows", "check --timezone")
     if undecided.any():
         cure = "export it in UTC, or leave those rows out"
         raise _off_clock(reading, undecided, zone, "shows twice, and the order does not tell", cure)
-    return utc, (f"times read as {zone}",)
+    return utc
 
 
 def _no_zone(reading: Reading, timeframe: str, market: Market) -> BarsError:
@@ -132,7 +159,7 @@ def place_intraday(
     BarsError
         E_BARS_ZONE, E_BARS_LOCAL_TIME, E_BARS_SIDE, E_BARS_CLOCK.
     """
-    utc, notes = _instants(reading, timeframe, zone, market)
+    utc, notes = _instants(reading, timeframe, zone, market, accept=accept)
     width = timeframe_width(timeframe)
     if side is None:
         _ask_side(reading, utc, width, market)
