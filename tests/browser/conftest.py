@@ -66,7 +66,7 @@ def serving(home: Path, at: pd.Timestamp | None = None) -> Iterator[str]:
     start = ["streamlit"] if at is None else ["tests.browser.at_instant", at.isoformat()]
     command = [
         sys.executable, "-m", *start, "run", "server.py", "--server.port", str(port),
-        "--server.address", "127.0.0.1", "--server.headless", "true",
+        "--server.headless", "true",
     ]  # fmt: skip
     environ = {**os.environ, "OPENRANGE_HOME": str(home), "OPENRANGE_WATCH": "false"}
     said = home / "streamlit.log"

@@ -4,6 +4,7 @@ import re
 import time
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.browser.conftest import SIZES, serving, settle, sideways
@@ -153,3 +154,9 @@ def test_a_file_is_imported(chromium, open_page, tmp_path):
         page.get_by_role("button", name="Import 300 bars").click()
         page.get_by_text("EURUSD 15m: 300 bars imported").wait_for()
         assert not list(home.glob("data/uploads/*"))
+
+
+def test_the_hub_listens_to_this_machine_alone(hub_address):
+    port = int(hub_address.rsplit(":", 1)[1])
+    heard = [c.laddr for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    assert {place.ip for place in heard if place.port == port} == {"127.0.0.1"}
