@@ -12,7 +12,7 @@ import os
 import tomllib
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -38,6 +38,8 @@ __all__ = [
     "load_settings",
 ]
 
+_NO_NUMBER = {"home", "watch", "watch_seconds", "threads", "universes"}
+_UNIVERSE = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 _CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
 
 
@@ -154,6 +156,9 @@ class Settings(BaseSettings):
     worth: Edge = Edge()
     markets: dict[str, Market]
     symbols: dict[str, str] = Field(default_factory=dict)
+    universes: dict[Annotated[str, Field(pattern=_UNIVERSE)], tuple[str, ...]] = Field(
+        default_factory=dict
+    )
 
     @field_validator("markets", mode="before")
     @classmethod
@@ -193,7 +198,7 @@ class Settings(BaseSettings):
 
     def fingerprint(self) -> str:
         """SHA-256 over everything that changes a number (the home's place does not)."""
-        kept = self.model_dump(mode="json", exclude={"home", "watch", "watch_seconds", "threads"})
+        kept = self.model_dump(mode="json", exclude=_NO_NUMBER)
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -255,4 +260,7 @@ def load_settings(home: Path | str | None = None) -> Settings:
     for symbol, market in settings.symbols.items():
         check_symbol(symbol)
         settings.market(market)
+    for patterns in settings.universes.values():
+        for market in (p.partition(":")[0] for p in patterns if ":" in p):
+            settings.market(market)
     return settings

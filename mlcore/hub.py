@@ -64,6 +64,18 @@ class Hub:
         """Everything that has bars: one row per symbol and timeframe."""
         return self.home.store.symbols()
 
+    def universes(self) -> pd.DataFrame:
+        """Named universes: universe, patterns, symbols (those that have bars), n."""
+        from mlcore.operations.tables import universe_frame
+
+        return universe_frame(self.home)
+
+    def symbols_of(self, names: str) -> tuple[str, ...]:
+        """The symbols that `A,B,UNIVERSE` stands for."""
+        from mlcore.operations.tables import symbols_of
+
+        return symbols_of(self.home, names)
+
     def market(self, symbol: str) -> Market:
         """The market settings of a symbol."""
         return self.home.store.market_of(symbol)

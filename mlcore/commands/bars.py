@@ -1,4 +1,4 @@
-"""Commands about bars: make, import, preview, list, judge."""
+"""Commands about bars: make, import, preview, list, judge, restate, delete."""
 
 from __future__ import annotations
 
@@ -119,27 +119,62 @@ def bars(
     timeframe: Timeframe,
     start: Annotated[str | None, typer.Option(help="From this instant, with its zone.")] = None,
     end: Annotated[str | None, typer.Option(help="Before this instant, with its zone.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write Parquet instead of printing.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write .parquet or .csv instead.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Stored bars of a symbol."""
-    frame = open_hub().bars(symbol, timeframe, start=start, end=end)
+    """Bars of a symbol: stored, or made of the finest stored ones that divide the timeframe."""
+    hub = open_hub()
     if out is not None:
-        frame.to_parquet(out, index=False)
-        say(
-            {"symbol": symbol, "timeframe": timeframe, "rows": len(frame), "out": str(out)}, as_json
-        )
-    elif as_json:
-        say({"symbol": symbol, "timeframe": timeframe, "rows": len(frame),
-              "bars": frame.tail(500)}, True)  # fmt: skip
-    else:
-        say(frame.tail(20), False)
+        say(hub.export_bars(symbol, timeframe, out, start=start, end=end), as_json)
+        return
+    frame = hub.bars(symbol, timeframe, start=start, end=end)
+    made = hub.derived_from(symbol, timeframe)
+    if as_json:
+        say({"symbol": symbol, "timeframe": timeframe, "rows": len(frame), "derived_from": made,
+             "bars": frame.tail(500)}, True)  # fmt: skip
+        return
+    say(frame.tail(20), False)
+    if made:
+        typer.echo(f"made of {made} bars; {timeframe} bars are not stored")
 
 
 @app.command()
-def symbols(as_json: Json = False) -> None:
+def symbols(
+    universe: Annotated[str | None, typer.Option(help="Only these: A,B or a universe.")] = None,
+    as_json: Json = False,
+) -> None:
     """Everything that has bars."""
-    say(open_hub().symbols(), as_json)
+    hub = open_hub()
+    listed = hub.symbols()
+    if universe is not None:
+        listed = listed[listed["symbol"].isin(hub.symbols_of(universe))]
+    say(listed, as_json)
+
+
+@app.command()
+def universes(as_json: Json = False) -> None:
+    """Named universes and their symbols that have bars."""
+    found = open_hub().universes()
+    say(found if as_json else found.drop(columns="symbols"), as_json)
+
+
+@app.command()
+def revisions(symbol: Symbol, timeframe: Timeframe, as_json: Json = False) -> None:
+    """Restated bars: old and new values, since when, by which import, which calls lean on them."""
+    found = open_hub().revisions(symbol, timeframe)
+    short = ["time", "revision", "old_close", "new_close", "new_available_at", "source", "calls"]
+    say(found if as_json else found[short].tail(50), as_json)
+
+
+@app.command("delete-bars")
+def delete_bars(
+    symbol: Symbol,
+    timeframe: Timeframe,
+    reason: Annotated[str, typer.Option(help="Why; kept with the lake's snapshot.")],
+    as_json: Json = False,
+) -> None:
+    """Take a symbol's bars out of later reads; older snapshots and logged calls stay."""
+    say(open_hub().delete_bars(symbol, timeframe, reason), as_json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from mlcore.clock import DAY
 from mlcore.errors import TooFewBars
 from mlcore.features.base import bar_table, catalogue, feature_set, select
 from mlcore.market.sessions import bar_ends, local_dates, session_table
+from mlcore.market.universes import members, resolve
 from mlcore.operations.home import Home
 from mlcore.samples.dataset import build_dataset
 from mlcore.samples.labels import Label, label
@@ -18,7 +19,28 @@ from mlcore.schema import Bars
 from mlcore.trading.ranges import SESSION_COLUMNS, opening_ranges
 
 __all__ = ["band_frame", "dataset_frame", "default_set", "feature_frame", "indicator_frame",
-           "session_frame"]  # fmt: skip
+           "session_frame", "symbols_of", "universe_frame"]  # fmt: skip
+
+
+def symbols_of(home: Home, names: str) -> tuple[str, ...]:
+    """The symbols that `A,B,UNIVERSE` stands for."""
+    return resolve(names, home.settings.universes, _markets(home))
+
+
+def universe_frame(home: Home) -> pd.DataFrame:
+    """Named universes: universe, patterns, symbols, n."""
+    known = _markets(home)
+    rows = [
+        (name, ", ".join(patterns), found, len(found))
+        for name, patterns in sorted(home.settings.universes.items())
+        for found in [members(patterns, known)]
+    ]
+    return pd.DataFrame(rows, columns=["universe", "patterns", "symbols", "n"])
+
+
+def _markets(home: Home) -> dict[str, str]:
+    listed = home.store.symbols()
+    return dict(zip(listed["symbol"], listed["market"], strict=True))
 
 
 def default_set(question: Label) -> str:
