@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlcore.clock import DAY, to_timestamp
 from mlcore.errors import BarsError, OpenrangeError, UsageError
 from mlcore.live.outcomes import reach
@@ -60,6 +62,7 @@ def ingest(
         columns=columns, market=market or home.store.market_name(symbol),
         settings=home.settings, **choices,
     )  # fmt: skip
+    _refuse_future(home, bars, paths, accept=bool(choices.get("accept_doubts")))
     notes = (*notes, *_doubted(home, bars, paths, accept=bool(choices.get("accept_doubts"))))
     options = {
         "timezone": timezone, "stamp": stamp, "market": market,
@@ -71,6 +74,21 @@ def ingest(
     )
     report = replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
     return _rechecked(home, report)
+
+
+def _refuse_future(home: Home, bars: Bars, paths: Sequence[Path], *, accept: bool) -> None:
+    """Refuse bars that begin later than tomorrow by this home's clock."""
+    last, now = int(bars.time[-1]), home.now()
+    if accept or last <= now + DAY:
+        return
+    first = to_timestamp(int(bars.time[np.argmax(bars.time > now)])).isoformat()
+    raise BarsError(
+        f"A bar has happened – {paths[0].name} has bars from {first} on, and it is "
+        f"{to_timestamp(now).isoformat(timespec='seconds')} – look at how its dates are written, "
+        "or go on with --accept-doubts; nothing was imported.",
+        code="E_BARS_FUTURE",
+        details={"file": paths[0].name, "from": first},
+    )
 
 
 def _doubted(home: Home, bars: Bars, paths: Sequence[Path], *, accept: bool) -> tuple[str, ...]:

@@ -230,3 +230,17 @@ def test_more_of_the_same_and_another_timeframe_raise_no_doubt(tmp_path):
     (tmp_path / "c.csv").write_text("\n".join(["time,open,high,low,close,volume", *rows]) + "\n")
     hours = ingest(home, [tmp_path / "c.csv"], symbol="XAUUSD", timezone="UTC")
     assert (hours.timeframe, hours.added) == ("1h", 12)
+
+
+def test_bars_of_the_future_are_refused_by_the_homes_clock(tmp_path):
+    home = home_at(tmp_path / "home", NOW)
+    late = days_of(tmp_path / "late.csv", 2000.0, first="2026-10-05")
+    with pytest.raises(BarsError) as caught:
+        ingest(home, [late], symbol="XAUUSD")
+    assert caught.value.code == "E_BARS_FUTURE"
+    assert caught.value.message == (
+        "A bar has happened – late.csv has bars from 2026-10-11T21:00:00+00:00 on, and it is "
+        "2026-10-09T08:16:10+00:00 – look at how its dates are written, or go on with "
+        "--accept-doubts; nothing was imported."
+    )
+    assert not len(home.store.symbols())

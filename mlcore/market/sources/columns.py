@@ -162,9 +162,15 @@ def _named(table: RawTable, plain: list[str], role: str) -> int:
         return stamped[0]
     raise BarsError(
         f"Bars need the columns time open high low close – {table.path.name} has no {role} among "
-        f"{', '.join(table.names)[:200]} – name it, as --columns {role}=NAME.",
+        f"{_listed(table)} – name it, as --columns {role}=NAME.",
         code="E_BARS_COLUMN",
     )
+
+
+def _listed(table: RawTable) -> str:
+    """The file's own names, without signs that would change how a message reads."""
+    text = ", ".join(name for name in table.names[:20] if name)
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
 
 
 def _split(plain: list[str], time: int) -> tuple[int, int | None]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlcore.clock import DAY, SECOND
+from mlcore.clock import DAY, HOUR, SECOND
 from mlcore.config import Market
 from mlcore.errors import BarsError
 from mlcore.market.sessions import daily_available_at, trading_days
@@ -172,7 +172,20 @@ def place_intraday(
         raise changed
     if changed:
         notes = (*notes, f"accepted: {changed.details['said']}")
-    return start, start + width, notes
+    return start, start + width, (*notes, *_off_grid(reading, start, width))
+
+
+def _off_grid(reading: Reading, start: Array, width: int) -> tuple[str, ...]:
+    """A note on rows that stand beside the grid on which all others stand."""
+    if width > HOUR:
+        return ()
+    offset = start % width
+    usual = int(offset[len(offset) // 2])
+    off = offset != usual
+    if not off.any() or 2 * int(off.sum()) > len(off):
+        return ()
+    first = reading.origin.shown(int(np.argmax(off)))
+    return (f"{int(off.sum())} rows stand off the grid of all others, {first} first",)
 
 
 def _ask_side(reading: Reading, utc: Array, width: int, market: Market) -> None:

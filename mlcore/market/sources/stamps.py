@@ -22,7 +22,8 @@ __all__ = ["Stamps", "find_stamps"]
 _DATE = r"(?P<iso>\d{4}-\d\d-\d\d)|(?P<ymd>\d{4}[./]\d\d[./]\d\d)|(?P<solid>\d{8})|" \
     r"(?P<turned>\d{1,2}(?P<mark>[-./])\d{1,2}(?P=mark)\d{4})|" \
     r"(?P<named>\d{1,2}[- ][A-Za-z]{3}[- ]\d{4})"  # fmt: skip
-_TIME = r"(?P<clock>\d{1,2}:\d\d(:(?P<seconds>\d\d)(\.(?P<fraction>\d{1,9}))?)?|\d{6})"
+_TIME = r"(?P<clock>\d{1,2}:\d\d(:(?P<seconds>\d\d)(\.(?P<fraction>\d{1,9}))?)?" \
+    r"(?P<half>\s?[AaPp][Mm])?|\d{6})"  # fmt: skip
 _STAMP = re.compile(rf"({_DATE})([ T]{_TIME})?\s?(?P<zone>Z|UTC|[+-]\d\d(:?\d\d)?)?")
 _DATES = {
     "iso": "%Y-%m-%d", "ymd": "%Y.%m.%d", "solid": "%Y%m%d", "dmy": "%d{0}%m{0}%Y",
@@ -142,7 +143,9 @@ def _epoch(column: str, text: str) -> Stamps | None:
     scale = _EPOCHS[digits]
     unit = {10**9: "s", 10**6: "ms", 10**3: "µs", 1: "ns"}[scale]
     whole = f"TRY_CAST(split_part({column}, '.', 1) AS BIGINT)"
-    return Stamps("instant", _safe(f"{whole} * {scale}"), f"epoch {unit}")
+    low, high = 10 ** (digits - 2), min(10**digits, NAT // -scale) - 1  # other units lie outside
+    sql = f"CASE WHEN {whole} BETWEEN {low} AND {high} THEN {whole} * {scale} END"
+    return Stamps("instant", _safe(sql), f"epoch {unit}")
 
 
 def _text(column: str, texts: list[str], table: RawTable, order: Callable[[], str]) -> Stamps:
@@ -157,7 +160,7 @@ def _text(column: str, texts: list[str], table: RawTable, order: Callable[[], st
     if style == "turned":
         style = order()
     kind = "naive" if found["clock"] else "date"
-    if style in ("iso", "ymd") and (not found["clock"] or ":" in found["clock"]):
+    if style in ("iso", "ymd") and re.fullmatch(r"[\d:.]*:[\d:.]*|", found["clock"] or ""):
         return _sorted_fields(column, texts, found, kind)
     mark = found["mark"] or (found["named"] or " " * 5)[-5]
     date = _DATES[style].format(mark)
@@ -171,7 +174,10 @@ def _clock_format(found: re.Match[str], between: str) -> str:
     if ":" not in found["clock"]:
         return between + "%H%M%S"
     fraction = {0: "", 3: ".%g", 6: ".%f"}.get(len(found["fraction"] or ""), ".%n")
-    return between + "%H:%M" + (":%S" if found["seconds"] else "") + fraction
+    rest = (":%S" if found["seconds"] else "") + fraction
+    if found["half"]:
+        return between + "%I:%M" + rest + (" %p" if found["half"][0] == " " else "%p")
+    return between + "%H:%M" + rest
 
 
 def _sorted_fields(column: str, texts: list[str], found: re.Match[str], kind: str) -> Stamps:

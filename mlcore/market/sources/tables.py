@@ -88,6 +88,10 @@ class RawTable:
             found = self.connection.execute(sql).fetchnumpy()
         except duckdb.InvalidInputException as error:
             raise _ragged(self.path, str(error)) from error
+        except duckdb.ConversionException:
+            raise
+        except duckdb.Error as error:
+            raise _unread(self.path) from error
         return {k: np.ma.filled(v, np.nan) for k, v in found.items()}
 
     def extremes(self, sql: str) -> tuple[Any, ...]:
@@ -108,6 +112,8 @@ class RawTable:
             return self.connection.execute(sql).to_arrow_table()
         except duckdb.InvalidInputException as error:
             raise _ragged(self.path, str(error)) from error
+        except duckdb.Error as error:
+            raise _unread(self.path) from error
 
     def _unreadable(self, numbers: Mapping[str, int]) -> BarsError:
         source = self._from(())
@@ -119,17 +125,30 @@ class RawTable:
             found = self._run(sql).to_pylist()
             if found:
                 row, value = self.first_row + found[0]["n"] - 1, found[0]["v"]
-                return BarsError(
-                    f"A bar's {name} is a number – {self.path.name} row {row} has "
-                    f"{ascii(value)[:40]} – mend or remove that row; nothing was imported.",
-                    code="E_BARS_VALUE",
-                    details={"file": self.path.name, "row": row},
-                )
-        return BarsError(
-            f"Every row can be read – {self.path.name} has one that cannot – open it and look for "
-            "a stray quote or delimiter; nothing was imported.",
-            code="E_BARS_ROW",
-        )
+                return _no_number(self.path, row, name.replace("_", " "), value)
+        return _unread(self.path)
+
+
+def _no_number(path: Path, row: int, name: str, value: str) -> BarsError:
+    by_comma = re.fullmatch(r"\s*[-+]?[\d.,' ]*,[\d.,' ]*\s*", value)
+    cure = "mend or remove that row"
+    if by_comma:
+        cure = "write numbers with a point and without a mark of thousands"
+    return BarsError(
+        f"A bar's {name} is a number – {path.name} row {row} has {ascii(value)[:40]} – {cure}; "
+        "nothing was imported.",
+        code="E_BARS_VALUE",
+        details={"file": path.name, "row": row},
+    )
+
+
+def _unread(path: Path) -> BarsError:
+    return BarsError(
+        f"Every row can be read – {path.name} has one that cannot – open it and look for a stray "
+        "quote or delimiter; nothing was imported.",
+        code="E_BARS_ROW",
+        details={"file": path.name},
+    )
 
 
 def _ragged(path: Path, said: str) -> BarsError:
@@ -168,10 +187,10 @@ def _open_arrow(
 
     try:
         table = feather.read_table(path) if kind == "feather" else parquet.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise BarsError(
-            f"A {kind} file is whole – {path.name} cannot be read: {error} – export it again; "
-            "nothing was imported.",
+            f"A {kind} file is whole – {path.name} cannot be read – export it again; nothing was "
+            "imported.",
             code="E_BARS_FORMAT",
         ) from error
     names = tuple(str(name) for name in table.column_names)
@@ -218,9 +237,12 @@ def _header(lines: list[str], delimiter: str) -> tuple[tuple[str, ...], int]:
     A download with `Price` over `Ticker` over `Date` has its names in the first line, and the
     name of its dates in the third.
     """
-    rows = list(csv.reader(lines[:3], delimiter=delimiter))
+    try:
+        rows = list(csv.reader(lines[:3], delimiter=delimiter))
+    except csv.Error:
+        rows = [line.split(delimiter) for line in lines[:3]]
     first = rows[0]
-    if len(rows) == 3 and (first[0], rows[1][0], rows[2][0]) == ("Price", "Ticker", "Date"):
+    if [row[:1] for row in rows] == [["Price"], ["Ticker"], ["Date"]]:
         return ("Date", *first[1:]), 3
     known = any(_word(field) in _WORDS for field in first)
     numbers = any(re.fullmatch(r"\s*[-+]?[\d.:/, -]+\s*", field) for field in first)
@@ -238,16 +260,24 @@ def _first_lines(path: Path) -> list[str]:
             "UTF-8; nothing was imported.",
             code="E_BARS_ENCODING",
         ) from error
-    lines = text.splitlines()
-    return lines[:-1] if len(head) == _SAMPLE_BYTES and len(lines) > 1 else lines
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if len(head) == _SAMPLE_BYTES and len(lines) == 1:
+        raise BarsError(
+            f"A line of bars is short – the first of {path.name} has more than "
+            f"{_SAMPLE_BYTES:,} bytes – export one bar a line; nothing was imported.",
+            code="E_BARS_ROW",
+            details={"file": path.name, "row": 1},
+        )
+    return lines[:-1] if len(lines) > 1 else lines  # cut off, or empty
 
 
 def _delimiter(path: Path, lines: list[str]) -> str:
-    """The delimiter that splits the first lines into the most columns, the same on each."""
+    """The delimiter that splits most of the first lines into the most columns."""
     looked = [line for line in lines[:50] if line.strip()]
-    counts = {d: [line.count(d) for line in looked] for d in _DELIMITERS}
-    best = max(_DELIMITERS, key=lambda d: min(counts[d]))
-    if min(counts[best]) < 4:
+    counts = {d: sorted(line.count(d) for line in looked) for d in _DELIMITERS}
+    usual = {d: found[len(found) // 2] if found else 0 for d, found in counts.items()}
+    best = max(_DELIMITERS, key=lambda d: (usual[d], *counts[d][:1]))
+    if usual[best] < 4:
         raise BarsError(
             "A text file of bars has at least time open high low close, split by comma, tab, "
             f"semicolon or bar – {path.name} has not – export it with one of these delimiters; "

@@ -185,15 +185,18 @@ def _gunzipped(path: Path, place: Path) -> Path:
 
 
 def _plain_text(path: Path, place: Path) -> Path:
-    """The file itself, or its copy in UTF-8 with line feeds where it is UTF-16 or CR only."""
+    """The file itself; its copy in UTF-8 with line feeds where it is UTF-16 or ends lines oddly."""
     with path.open("rb") as file:
         head = file.read(_CHUNK)
     encoding = _BYTE_ORDERS.get(head[:2])
     if encoding:
         return _recoded(path, place, encoding)
-    if b"\r" in head and b"\n" not in head and b"\x00" not in head and not head.startswith(b"PAR1"):
-        return _recoded(path, place, "utf-8-sig")
-    return path
+    if b"\r" not in head or b"\x00" in head or head.startswith(b"PAR1"):
+        return path
+    returns, feeds, pairs = (head.count(mark) for mark in (b"\r", b"\n", b"\r\n"))
+    cut = int(len(head) == _CHUNK and head.endswith(b"\r"))
+    mixed = pairs != feeds or returns - pairs > cut
+    return _recoded(path, place, "utf-8-sig") if mixed else path
 
 
 def _recoded(path: Path, place: Path, encoding: str) -> Path:
