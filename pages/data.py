@@ -1,31 +1,30 @@
-"""Data: what bars there are, an import with its few questions, and every import so far."""
+"""Data: what bars there are, what they are worth, an import with its few questions."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from mlcore.errors import OpenrangeError
-from mlcore.hub import TIMEFRAMES
+from pages import _bars_acts as acts
+from pages import _charts_quality as charts
 from pages import _data_parts as data
+from pages import _import_form as form
 from pages import _parts as parts
+from pages import _quality_parts as quality
 from pages import _ui
+from pages._charts import STATIC
 
 __all__: list[str] = []
 
 hub = _ui.hub()
 if _ui.enters("data"):
     st.session_state.pop("import_report", None)
-uploads = hub.settings.data / "uploads"
-BY_NAME = "by the symbol's name"
 
 
-def show_symbols() -> None:
+def show_symbols(listed: pd.DataFrame) -> None:
     """Every symbol and timeframe, how fresh, how much, from where."""
-    listed = hub.symbols()
     if listed.empty:
         text = "Import a file below, or make demo data: two simulated markets, two daily series."
         _ui.show(parts.empty_state("No bars yet", text))
@@ -58,129 +57,79 @@ def show_table(frame: Any, drawn: Any) -> None:
         st.dataframe(frame, hide_index=True)
 
 
-def ask(paths: list[Path], seen: Any) -> dict[str, Any]:
-    """The questions that the file leaves open, and what only a person knows."""
-    answers: dict[str, Any] = {}
-    of = paths[0].parent.name
-    stamp = st.session_state.setdefault(f"as_seen_{of}", seen.stamp)
-    naive = seen.first is not None and seen.first.tzinfo is None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="asked"):
-        guess = data.guess_symbol(*(path.name for path in paths))
-        answers["symbol"] = st.text_input(
-            "Symbol", guess, max_chars=32, width=170, key=f"as_name_{of}"
-        )
-        markets = [BY_NAME, *sorted(hub.settings.markets)]
-        market = st.selectbox(
-            "Market", markets, format_func=market_title, width=240, key=f"as_market_{of}"
-        )
-        answers["market"] = None if market == BY_NAME else market
-        if naive or st.session_state.get(f"as_zone_{of}"):
-            answers["timezone"] = st.selectbox(
-                "Clock of the stamps", data.ZONES, index=None, accept_new_options=True,
-                placeholder="choose or type a zone", width=230, key=f"as_zone_{of}",
-            )  # fmt: skip
-        if seen.timeframe is None:
-            answers["timeframe"] = st.selectbox(
-                "Timeframe", list(TIMEFRAMES), index=None, placeholder="choose", width=130,
-                key=f"as_timeframe_{of}",
-            )  # fmt: skip
-        if seen.timeframe != "1d" and seen.first is not None:
-            answers["stamp"] = st.segmented_control(
-                "A stamp is a bar's", ["start", "end"], default=stamp, required=True,
-                key=f"as_stamp_{of}",
-            )  # fmt: skip
-        answers["columns"] = ask_order(seen, of)
-    return {key: value for key, value in answers.items() if value}
+@st.cache_resource(max_entries=8, show_spinner=False)
+def judged(_hub: Any, home: str, symbol: str, timeframe: str, mark: tuple[Any, ...]) -> Any:
+    """The quality of bars as of a mark of theirs, made once for all sessions."""
+    return _hub.quality(symbol, timeframe)
 
 
-def ask_order(seen: Any, of: str) -> dict[str, str] | None:
-    """Day first or month first, where the dates of a file could be read both ways."""
-    if (seen.first is not None or "time" not in seen.columns) and f"as_order_{of}" not in (
-        st.session_state
-    ):
-        return None
-    orders = {"day first": "dmy", "month first": "mdy"}
-    order = st.segmented_control("Dates are written", list(orders), key=f"as_order_{of}")
-    return {"time": f"{seen.columns['time']}:{orders[order]}"} if order else None
+def show_quality(listed: pd.DataFrame) -> None:
+    """One symbol's verdict, checks, coverage and history; what can be done with its bars."""
+    with st.container(border=True, key="pn_quality", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", key="head_quality"):
+            _ui.show(parts.section_title("Quality", inline=True))
+            symbol, timeframe = _ui.pick_bars(listed)
+            where = listed[(listed["symbol"] == symbol) & (listed["timeframe"] == timeframe)]
+            mark = tuple(where[["rows", "last", "revisions", "market"]].iloc[0].astype(str))
+            with st.spinner(f"Judging {parts.thousands(int(where['rows'].iloc[0]))} bars …"):
+                told = judged(hub, str(hub.settings.home), symbol, timeframe, mark)
+            _ui.csv_button(quality.checks_frame(told), f"quality_{symbol}_{timeframe}")
+            acts.buttons(symbol, timeframe)
+        show_verdict(told)
+        show_coverage(told)
+        show_checks(told)
+    acts.asked()
 
 
-def market_title(name: str) -> str:
-    """A market as people call it."""
-    return name if name == BY_NAME else hub.settings.market(name).title
+def show_verdict(told: Any) -> None:
+    """The verdict, then why for each use, beside what each target could learn from."""
+    _ui.show(quality.verdict(told))
+    uses, history = st.columns(2, gap="medium")
+    uses.html(str(parts.section_title("What they can be used for")))
+    uses.html(str(quality.uses_table(told)))
+    history.html(str(parts.section_title("History to learn from")))
+    history.html(str(quality.history_table(told)))
 
 
-def bring_in(paths: list[Path], answers: dict[str, Any], rows: int) -> None:
-    """Import the files, all or nothing, and keep the report for the next run."""
-    with st.status(f"Importing {parts.thousands(rows)} rows …") as said:
-        try:
-            st.session_state["import_report"] = hub.ingest(paths, **answers)
-        except OpenrangeError as error:
-            said.update(label="Nothing was imported", state="error", expanded=False)
-            st.session_state["import_error"] = error
-            st.rerun()
-    for path in paths:
-        shutil.rmtree(path.parent, ignore_errors=True)
-    st.session_state["upload_round"] = st.session_state.get("upload_round", 0) + 1
-    for name in [key for key in st.session_state if str(key).startswith("as_")]:
-        del st.session_state[name]
-    st.rerun()
+def show_coverage(told: Any) -> None:
+    """Which expected bars are there, day by day, beside the longest gaps."""
+    cover = told.report.coverage
+    remark = f"the daily pause {cover.pause} is not counted" if cover.pause else ""
+    chart, gaps = st.columns([1.5, 1], gap="medium")
+    with chart:
+        _ui.show(parts.section_title("Coverage, share of expected bars", remark))
+        st.plotly_chart(
+            charts.coverage_chart(cover.days, phone=_ui.is_phone()), theme=None, config=STATIC,
+            key="coverage", alt=charts.coverage_words(cover.days),
+        )  # fmt: skip
+        _ui.show(parts.note(charts.coverage_words(cover.days)))
+    gaps.html(str(parts.section_title("Longest gaps")))
+    gaps.html(str(quality.gaps_table(told)))
 
 
-def look_into(paths: list[Path], answers: dict[str, Any]) -> Any:
-    """What the files hold with these answers; an answer that does not fit is said and left out."""
-    if answers:
-        try:
-            return hub.preview(paths, **answers)
-        except OpenrangeError as error:
-            _ui.show_error(error)
-    return hub.preview(paths)
-
-
-def show_import() -> None:
-    """Choose files, see what they hold, answer what is open, import."""
-    files = st.file_uploader(
-        "CSV, TSV, Parquet or Feather; several files of one symbol at once",
-        type=list(data.SUFFIXES), accept_multiple_files=True,
-        max_upload_size=hub.settings.upload_mb,
-        key=f"upload_{st.session_state.get('upload_round', 0)}",
-    )  # fmt: skip
-    if not files:
-        st.session_state.pop("import_error", None)
+def show_checks(told: Any) -> None:
+    """Every check with its rule, and the worst places of all of them."""
+    _ui.show(parts.section_title("Checks", "a name opens its rule"))
+    _ui.show(quality.checks_table(told))
+    found = quality.findings_frame(told)
+    if found.empty:
         return
-    st.session_state.pop("import_report", None)
-    paths = [data.keep_upload(uploads, file) for file in files]
-    kept = (
-        st.session_state.get("answers", {}) if st.session_state.get("answers_for") == paths else {}
-    )
-    seen = look_into(paths, kept)
-    answers = ask(paths, seen)
-    if answers != kept:
-        st.session_state.update(answers=answers, answers_for=paths)
-        st.rerun()
-    for question in seen.questions:
-        rule, _, rest = question.partition(" – ")
-        _ui.show(
-            parts.stale_notice(
-                f"One question: {rule}", f"{rest.partition(' – ')[0]}. Answer it above."
-            )
-        )
-    if "import_error" in st.session_state:
-        _ui.show_error(st.session_state.pop("import_error"))
-    facts, sample = st.columns([1, 1.7], gap="small")
-    facts.html(str(data.facts_panel(seen, [path.name for path in paths])))
-    sample.html(str(data.sample_panel(seen)))
-    ready = not seen.questions and bool(answers.get("symbol"))
-    label = f"Import {parts.thousands(seen.rows)} bars"
-    if st.button(label, type="primary", icon=":material/upload:", disabled=not ready, key="import"):
-        bring_in(paths, answers, seen.rows)
+    with st.container(horizontal=True, vertical_alignment="center", key="head_findings"):
+        _ui.show(parts.section_title("Worst places of each check", inline=True))
+        _ui.csv_button(found, "worst_places")
+    st.dataframe(found, hide_index=True, key="findings", height=min(320, 36 + 35 * len(found)))
 
 
 _ui.head("Data")
-data.sweep_uploads(uploads)
-show_symbols()
+data.sweep_uploads(form.uploads_folder())
+all_bars = hub.symbols()
+show_symbols(all_bars)
 with st.container(border=True, key="pn_import", gap="small"), _ui.boundary():
     _ui.show(parts.section_title("Import"))
     if "import_report" in st.session_state:
         _ui.show(data.report_line(st.session_state["import_report"]))
-    show_import()
+    form.show_import()
+if not all_bars.empty:
+    with _ui.boundary():
+        show_quality(all_bars)
 show_imports()

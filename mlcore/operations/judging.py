@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ FAMILIES = {"trees": FEWEST_ROWS, "Transformer": 126, "LSTM": 252}
 RECOMMENDED = 500
 """Rows over several regimes below which a result says little."""
 VALID_FIT, VALID_LEAST = 0.95, 0.80
+_TRAINING = "training "
 _MOST_DAYS = 90  # of rows that are split to see whether a first fold fits
 
 
@@ -75,17 +77,23 @@ class Quality:
     market: str
     histories: tuple[History, ...]
     uses: tuple[Use, ...]
+    families: Mapping[str, int] = field(default_factory=lambda: FAMILIES)
+    recommended: int = RECOMMENDED
 
     @property
     def words(self) -> str:
         """The verdict in one sentence: what they are fit for, with care, and not at all."""
-        said = [
-            (state, ", ".join(use.name for use in self.uses if use.state == state))
-            for state in ("fit", "care", "unfit")
-        ]
+        said = [(state, self._named(state)) for state in ("fit", "care", "unfit")]
         lead = {"fit": "fit for", "care": "with care for", "unfit": "not for"}
         text = "; ".join(f"{lead[state]} {names}" for state, names in said if names)
         return text[:1].upper() + text[1:]
+
+    def _named(self, state: str) -> str:
+        """The uses of a state; targets of training in one breath."""
+        names = [use.name for use in self.uses if use.state == state]
+        targets = [n.removeprefix(_TRAINING) for n in names if n.startswith(_TRAINING)]
+        rest = [n for n in names if not n.startswith(_TRAINING)]
+        return ", ".join([*rest, *([f"training ({', '.join(targets)})"] if targets else [])])
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready: `rows`, the verdict, every check, coverage by month, the worst gaps."""
@@ -275,7 +283,7 @@ def _tests(report: Report) -> Use:
 
 
 def _training(report: Report, history: History) -> Use:
-    name = f"training {history.target}"
+    name = f"{_TRAINING}{history.target}"
     rows = f"{history.rows:,} labelled rows on {history.days:,} days"
     if history.problem:
         return Use(name, "unfit", history.problem if history.rows == 0 else

@@ -47,7 +47,7 @@ def use(told, name):
 
 def test_clean_bars_with_a_long_history_are_fit_for_everything(told):
     assert {one.state for one in told.uses} == {"fit"}
-    assert told.words.startswith("Fit for charts, opening ranges, volume inputs, backtests, ")
+    assert told.words.startswith("Fit for charts, opening ranges, volume inputs, backtests, training (")
     assert "not for" not in told.words
     assert [one.target for one in told.histories] == list(TARGETS)
 
@@ -80,7 +80,7 @@ def test_a_short_history_says_what_is_missing_before_training(tmp_path):
     assert f"{history.rows:,} labelled rows on" in chance.reason
     assert "add" in chance.reason
     assert "days of bars" in chance.reason
-    assert "; not for training orb_direction" in told.words
+    assert "; not for training (orb_direction" in told.words
     assert FAMILIES == {"trees": 63, "Transformer": 126, "LSTM": 252}
 
 
@@ -112,7 +112,7 @@ def test_a_suspected_split_spoils_backtests(tmp_path):
     told = hub_of(tmp_path, replace(bars, **half)).quality("SIM-EDGE", "5m")
     assert use(told, "backtests").state == "unfit"
     assert use(told, "charts").state == "care"
-    assert "1 jumps look like a split" in use(told, "backtests").reason
+    assert "1 jump like a split" in use(told, "backtests").reason
 
 
 def test_restated_and_repeated_bars_are_counted(tmp_path):

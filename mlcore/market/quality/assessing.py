@@ -11,7 +11,15 @@ from mlcore.clock import DAY, HOUR
 from mlcore.config import Market
 from mlcore.market.quality.coverage import find_coverage
 from mlcore.market.quality.prices import Moves, bad_ticks, ohlc, outliers, splits, stale_runs
-from mlcore.market.quality.report import MOST_FINDINGS, Check, Coverage, Finding, Report, Status
+from mlcore.market.quality.report import (
+    MOST_FINDINGS,
+    Check,
+    Coverage,
+    Finding,
+    Report,
+    Status,
+    counted,
+)
 from mlcore.market.quality.stationarity import stationarity
 from mlcore.market.quality.volumes import missing_volume, volume_level, zero_volume
 from mlcore.schema import Bars
@@ -78,16 +86,16 @@ def _missing(cover: Coverage) -> Check:
 
 def _gaps(cover: Coverage, bars: Bars) -> Check:
     gaps, n = cover.gaps, len(cover.gaps)
-    unit = "days" if bars.width == DAY else "bars"
+    unit = "day" if bars.width == DAY else "bar"
     worst = tuple(
-        Finding(row["start"], f"{row['missing']:,} {unit}" + (f" · {row['note']}" if row["note"]
+        Finding(row["start"], counted(row["missing"], unit) + (f" · {row['note']}" if row["note"]
                 else ""), row["end"])
         for row in gaps.head(MOST_FINDINGS).to_dict("records")
     )  # fmt: skip
     words = "none"
     if n:
         often = f", most often {cover.often}" if cover.often else ""
-        words = f"{n:,} gaps, the longest {_long(gaps.iloc[0], bars)}{often}"
+        words = f"{counted(n, 'gap')}, the longest {_long(gaps.iloc[0], bars)}{often}"
     days = len(cover.days)
     many = n > max(2, 0.05 * days)
     return Check(
@@ -102,8 +110,9 @@ def _long(gap: Any, bars: Bars) -> str:
     hours = (gap["end"] - gap["start"]) / HOUR
     span = f"{hours / 24:,.1f} days" if hours >= 48 else f"{hours:,.1f} hours"
     span = f"{60 * hours:,.0f} minutes" if hours < 2 else span
-    missing = gap["missing"]
-    return f"{span} ({missing:,} bars)" if bars.width < DAY else f"{missing:,} of the calendar's"
+    missing = int(gap["missing"])
+    named = {"1d": "trading day", "1w": "week", "1M": "month"}.get(bars.timeframe, "bar")
+    return counted(missing, named) if bars.width >= DAY else f"{span} ({counted(missing, named)})"
 
 
 def _outside(cover: Coverage, bars: Bars) -> Check:
@@ -138,7 +147,7 @@ def _grid(bars: Bars) -> Check:
     return Check(
         "grid", "Off the grid", "bad" if share > 0.01 else "look" if n else "ok", n, share,
         "Bars that start before the one before has ended, or (up to 1h) at another remainder of "
-        "their width than most.", f"{n:,} bars" if n else "none", worst,
+        "their width than most.", counted(n, "bar") if n else "none", worst,
     )  # fmt: skip
 
 

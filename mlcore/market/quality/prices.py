@@ -10,7 +10,7 @@ import numpy as np
 
 from mlcore.clock import DAY
 from mlcore.config import Market
-from mlcore.market.quality.report import Check, Finding, at_most
+from mlcore.market.quality.report import Check, Finding, at_most, counted
 from mlcore.schema import Bars
 
 __all__ = ["FRACTIONS", "Moves", "bad_ticks", "ohlc", "outliers", "splits", "stale_runs"]
@@ -106,7 +106,7 @@ def ohlc(bars: Bars, market: Market) -> Check:
     if not market.negative_prices:
         bad |= bars.low <= 0
     n, where = int(bad.sum()), np.flatnonzero(bad)
-    words = f"{n:,} bars contradict themselves" if n else "every bar holds together"
+    words = f"{counted(n, 'bar')} with contradicting prices" if n else "every bar holds together"
     worst = at_most(where, np.zeros(n), bars.time, lambda i: (
         f"open {bars.open[i]:g}, high {bars.high[i]:g}, low {bars.low[i]:g}, "
         f"close {bars.close[i]:g}"))  # fmt: skip
@@ -125,7 +125,9 @@ def outliers(moves: Moves) -> Check:
     n, bars = len(where), moves.bars
     share = n / len(bars)
     most = float(times[where].max()) if n else 0.0
-    words = f"{n:,} moves, the largest {most:,.0f} × the usual" if n else "none"
+    words = (
+        f"{counted(n, 'move')}, {'the largest ' * (n > 1)}{most:,.0f} × the usual" if n else "none"
+    )
     return Check(
         "outliers", "Outliers", "ok" if share <= 1e-4 and n < 2 else "look", n, share,
         f"A move from close to close is an outlier above {OUTLIER:g} × 1.4826 × the median size "
@@ -153,7 +155,7 @@ def bad_ticks(moves: Moves) -> Check:
         f"A close more than {TICK:g} × away from the one before that the next bar takes back by "
         f"{100 * (1 - UNDONE):.0f} % or more, or a high or low that reaches more than "
         f"{OUTLIER:g} × beyond open and close, of the moves usual inside trading.",
-        f"{n:,} prices stand out and are taken back" if n else "none",
+        f"{counted(n, 'price')} far out and taken back" if n else "none",
         at_most(where, size[where], bars.time, lambda i: (
             f"{size[i]:,.0f} × the usual, low {bars.low[i]:g}, high {bars.high[i]:g}, "
             f"close {bars.close[i]:g}")),
@@ -178,7 +180,7 @@ def stale_runs(bars: Bars) -> Check:
         for i in order.tolist()
     )  # fmt: skip
     share = n / len(bars)
-    words = f"{len(first):,} runs, the longest of {length.max():,} bars" if n else "none"
+    words = f"{counted(len(first), 'run')}, the longest of {length.max():,} bars" if n else "none"
     return Check(
         "stale_runs", "Stale runs", "bad" if share > 0.01 else "look" if n else "ok", n, share,
         f"{least} bars or more in a row with the same open, high, low and close.", words, worst,
@@ -217,6 +219,6 @@ def splits(moves: Moves) -> Check:
     n = len(where)
     return Check(
         "splits", title, "bad" if n else "ok", n, None, rule,
-        f"{n:,} jumps look like a split or a change of unit" if n else "none",
+        f"{counted(n, 'jump')} like a split or a change of unit" if n else "none",
         at_most(where, np.abs(jump[where]), bars.time, said),
     )  # fmt: skip

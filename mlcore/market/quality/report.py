@@ -8,7 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-__all__ = ["MOST_FINDINGS", "Check", "Coverage", "Finding", "Report", "Status", "at_most"]
+__all__ = [
+    "MOST_FINDINGS",
+    "Check",
+    "Coverage",
+    "Finding",
+    "Report",
+    "Status",
+    "at_most",
+    "counted",
+]
 
 Array = np.ndarray[Any, Any]
 Status = Literal["ok", "look", "bad"]
@@ -109,6 +118,15 @@ class Report:
     def __getitem__(self, name: str) -> Check:
         """The check called `name`."""
         return next(check for check in self.checks if check.name == name)
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> counted(1, "bar"), counted(2345, "bar")
+    ('1 bar', '2,345 bars')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def at_most(where: Array, badness: Array, times: Array, words: Any) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlcore.clock import DAY
 from mlcore.config import Market
-from mlcore.market.quality.report import Check, Finding, Status
+from mlcore.market.quality.report import Check, Finding, Status, counted
 from mlcore.market.sessions import trading_days
 from mlcore.schema import Bars
 
@@ -25,7 +25,7 @@ def missing_volume(bars: Bars) -> Check:
     """Bars without a volume."""
     n = int(np.isnan(bars.volume).sum())
     share = n / len(bars)
-    words = "no bar has one" if share == 1 else f"{n:,} bars have none" if n else "none"
+    words = "no bar has one" if share == 1 else f"missing in {counted(n, 'bar')}" if n else "none"
     return Check(
         "missing_volume", "Missing volume", "look" if n else "ok", n, share,
         "A volume that the source does not have stays missing; it is never taken for 0.", words,
@@ -37,7 +37,7 @@ def zero_volume(bars: Bars) -> Check:
     n = int((bars.volume == 0).sum())
     share = n / len(bars)
     status: Status = "bad" if share > 0.5 else "look" if share > 0.01 else "ok"
-    words = "every volume is 0" if share == 1 else f"{n:,} bars" if n else "none"
+    words = "every volume is 0" if share == 1 else counted(n, "bar") if n else "none"
     return Check(
         "zero_volume", "Zero volume", status, n, share,
         "A volume of 0 is allowed; above 1 % of bars it is worth a look, above 50 % the column "
@@ -61,7 +61,7 @@ def volume_level(bars: Bars, market: Market) -> Check:
     few = len(level) < 2 * span
     words = f"not asked: {len(level):,} days with volume, {2 * span} are needed" if few else "none"
     if n:
-        words = f"{n:,} lasting changes, the largest {worst[0].what}"
+        words = f"{counted(n, 'lasting change')}, {'the largest ' * (n > 1)}{worst[0].what}"
     return Check(
         "volume_level", "Volume level", "look" if n else "ok", n, None,
         f"The median of the daily median volumes of {span} days is more than {JUMP:g} times, or "
