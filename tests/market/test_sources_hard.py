@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlcore.clock import MINUTE
 from mlcore.config import load_settings
 from mlcore.errors import BarsError
-from mlcore.market.sources import load, preview
+from mlcore.market.sources import load, preview, reading, sampling
 from mlcore.schema import Bars
 
 HEAD = "time,open,high,low,close,volume\n"
@@ -307,3 +307,30 @@ def test_any_damage_to_other_formats_too(tmp_path, settings, edits, kind):
         content = content[:place] + fresh + content[place + length :]
     path.write_bytes(content)
     holds(path, settings)
+
+
+# -- large files ----------------------------------------------------------------------------
+
+
+def test_a_preview_of_a_large_file_reads_pieces_of_it(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(sampling, "_ENDS", 4_000)
+    monkeypatch.setattr(sampling, "_BETWEEN", 2_000)
+    monkeypatch.setattr(reading, "LARGE_BYTES", 50_000)
+    time = pd.date_range("2026-01-05", periods=4_000, freq="1min").strftime("%d/%m/%Y %H:%M")
+    rows = [f"{t},10,12,9,11,{i + 1}\n" for i, t in enumerate(time)]
+    path = tmp_path / "large.csv"
+    path.write_text("# made\n" + HEAD + "".join(rows))
+    seen = preview(path, symbol="XAUUSD", timezone="UTC", columns={"time": "time:dmy"},
+                   settings=settings)  # fmt: skip
+    bars, *_ = load(path, symbol="XAUUSD", timezone="UTC", columns={"time": "time:dmy"},
+                    settings=settings)  # fmt: skip
+    assert (seen.rows, seen.timeframe) == (len(bars), "1m") == (4_000, "1m")
+    assert (seen.first.value, seen.last.value) == (bars.time[0], bars.time[-1])
+    looked = int(seen.notes[-1].split()[2].replace(",", ""))
+    assert seen.notes[-1].endswith("of 4,000 rows; an import reads all")
+    assert 100 < looked < 1_000
+    rows[3_995] = rows[3_995].replace(",12,9,", ",1,9,")
+    path.write_text("# made\n" + HEAD + "".join(rows))
+    with pytest.raises(BarsError, match=r"large\.csv row 3998 has high 1, low 9"):
+        preview(path, symbol="XAUUSD", timezone="UTC", columns={"time": "time:dmy"},
+                settings=settings)  # fmt: skip

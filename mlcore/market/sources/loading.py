@@ -150,7 +150,7 @@ def preview(
         "sample": pd.DataFrame(), "questions": (), "notes": (),
     }  # fmt: skip
     try:
-        source = open_files(expand(path), columns, member)
+        source = open_files(expand(path), columns, member, pieces=True)
         seen |= _shape(source)
         reading = read_rows(source, choice)
         seen |= _raw_view(reading, stamp)
@@ -178,7 +178,8 @@ def _raw_view(reading: Reading, stamp: str | None) -> dict[str, Any]:
     head = {k: v[:_SAMPLE] for k, v in reading.values.items()}
     sample = pd.DataFrame({"time": pd.to_datetime(reading.stamp[:_SAMPLE]), **head})
     return {
-        "rows": len(reading.stamp), "first": first, "last": last, "sample": sample,
+        "rows": reading.source.rows or len(reading.stamp), "first": first, "last": last,
+        "sample": sample,
         "stamp": _side(reading, stamp) or "start", "notes": reading.notes,
     }  # fmt: skip
 
@@ -187,15 +188,21 @@ def _bar_view(
     reading: Reading, timeframe: str, zone: str | None, market: Market, side: str | None, *,
     accept: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    start, end, said = _place(reading, timeframe, zone, market, side, accept=accept)
+    rows = reading.source.rows
+    in_part = rows is not None
+    start, end, said = _place(reading, timeframe, zone, market, side, accept=accept or in_part)
     _refuse_unsound(reading, market)
     bars, left_out = _sorted(reading, "preview", timeframe, start, end)
-    left_out += _doubted(reading, bars, start, accept=accept)
+    if in_part:  # doubts need the whole file
+        said = tuple(note for note in said if not note.startswith("accepted: "))
+        left_out = (*left_out, f"looked at {len(bars):,} of {rows:,} rows; an import reads all")
+    else:
+        left_out += _doubted(reading, bars, start, accept=accept)
     frame = bars.take(slice(0, _SAMPLE)).frame()[list(BAR_COLUMNS)]
     first, last = (pd.Timestamp(int(bars.time[i]), tz="UTC") for i in (0, -1))
     by_zone = needs_zone(reading, timeframe) or any(f"wall clock of {zone}" in n for n in said)
     return {
-        "rows": len(bars), "first": first, "last": last, "sample": frame,
+        "rows": rows or len(bars), "first": first, "last": last, "sample": frame,
         "zone": zone if by_zone else "UTC" if reading.stamps.kind == "instant" else market.zone,
         "notes": (*reading.notes, *said, *left_out),
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -18,6 +18,7 @@ from mlcore.clock import NAT
 from mlcore.errors import BarsError
 from mlcore.market.sources.columns import Roles, assign
 from mlcore.market.sources.prices import PriceChoice, read_values
+from mlcore.market.sources.sampling import LARGE_BYTES, sample_of
 from mlcore.market.sources.stamps import Stamps, find_stamps
 from mlcore.market.sources.tables import RawTable, open_table
 from mlcore.market.sources.unpacking import unpacked
@@ -29,10 +30,14 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Source:
-    """Opened files of one import: tables and the roles of their columns."""
+    """Opened files of one import: tables and the roles of their columns.
+
+    `rows` counts those of all files where only pieces of them were opened; else it is None.
+    """
 
     tables: tuple[RawTable, ...]
     roles: tuple[Roles, ...]
+    rows: int | None = None
 
     @property
     def format(self) -> str:
@@ -76,9 +81,15 @@ class Reading:
 
 
 def open_files(
-    paths: Sequence[Path], columns: Mapping[str, str] | None, member: str | None = None
-) -> Source:
+    paths: Sequence[Path], columns: Mapping[str, str] | None, member: str | None = None, *,
+    pieces: bool = False,
+) -> Source:  # fmt: skip
     """Formats, delimiters and columns of the files; nothing but their first rows is read.
+
+    Parameters
+    ----------
+    pieces
+        Whether some pieces of a large text file will do.
 
     Raises
     ------
@@ -97,12 +108,31 @@ def open_files(
     try:
         plain = unpacked(paths, Path(scratch), member)
         tables = tuple(open_table(connection, path, i) for i, path in enumerate(plain))
-        source = Source(tables, tuple(assign(table, columns) for table in tables))
+        rows = None
+        if pieces and len(tables) == 1 and _is_large(tables[0]):
+            tables, rows = _pieces(connection, tables[0], Path(scratch) / "pieces")
+        source = Source(tables, tuple(assign(table, columns) for table in tables), rows)
     except BaseException:
         remove()
         raise
     finalize(source, remove)  # what was unpacked is there as long as the source
     return source
+
+
+def _is_large(table: RawTable) -> bool:
+    return bool(table.delimiter) and table.path.stat().st_size >= LARGE_BYTES
+
+
+def _pieces(
+    connection: duckdb.DuckDBPyConnection, table: RawTable, scratch: Path
+) -> tuple[tuple[RawTable, ...], int]:
+    """Tables of a large file's pieces, with its own row numbers, and how many rows it has."""
+    found, lines = sample_of(table.path, scratch, table.first_row - 1)
+    opened = []
+    for i, piece in enumerate(found):
+        part = open_table(connection, piece.path, i)
+        opened.append(replace(part, first_row=part.first_row + piece.rows_before))
+    return tuple(opened), lines - (table.first_row - 1)
 
 
 def read_rows(source: Source, choice: PriceChoice) -> Reading:
