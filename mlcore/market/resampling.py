@@ -37,7 +37,8 @@ from mlcore.schema import Bars, timeframe_width
 __all__ = ["Resampled", "resample"]
 
 Array = np.ndarray[Any, Any]
-_PIECE = 1 << 16
+_PIECE = 1 << 15
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def resample(
         if not len(bars):
             return Resampled(_empty(bars, timeframe), np.empty(0, np.int64), np.empty(0))
         first = _changes(start)
-        *values, parts = _values(bars, first, end[first])
+        *values, parts = _values(bars, first, *_extremes(bars, first), end[first])
         made = _Made(Bars(bars.symbol, timeframe, start[first], *values), parts, end[first])
     made = _without_edges(made, market, known_from, known_to)
     return Resampled(made.bars, made.parts, _coverage(made, bars, market))
@@ -142,6 +143,8 @@ def _by_clock(bars: Bars, timeframe: str) -> _Made:
 
 def _piece_by_clock(bars: Bars, timeframe: str) -> tuple[Array, ...]:
     width = timeframe_width(timeframe)
+    if _is_even(bars, width):
+        return _evenly(bars, width)
     begun, ended = int(bars.time[0]) // width, int(bars.time[-1]) // width
     if (ended - begun) * 12 < len(bars):  # few edges are sooner found than every row divided
         edges = np.arange(begun, ended + 1) * width
@@ -151,7 +154,30 @@ def _piece_by_clock(bars: Bars, timeframe: str) -> tuple[Array, ...]:
         first = _changes(bars.time // width)
     start = bars.time[first] // width * width
     _refuse_split(bars, _lasts(first, len(bars)), start + width, timeframe)
-    return start, *_values(bars, first, start + width)
+    high, low = _extremes(bars, first)
+    return start, *_values(bars, first, high, low, start + width)
+
+
+def _is_even(bars: Bars, width: int) -> bool:
+    """Whether the bars are whole coarser ones, without a gap."""
+    span = int(bars.time[-1] - bars.time[0]) + bars.width
+    whole = int(bars.time[0]) % width == 0 and span % width == 0
+    gapless = span == len(bars) * bars.width
+    return whole and gapless and bool(np.all(np.diff(bars.time) == bars.width))
+
+
+def _evenly(bars: Bars, width: int) -> tuple[Array, ...]:
+    """The same for whole coarser bars without a gap, by striding: a row's place tells its bar."""
+    parts = width // bars.width
+    first = np.arange(0, len(bars), parts)
+    start = bars.time[::parts]
+    if parts > _FEW:
+        return start, *_values(bars, first, *_extremes(bars, first), start + width)
+    high, low = bars.high[::parts].copy(), bars.low[::parts].copy()
+    for at in range(1, parts):
+        np.maximum(high, bars.high[at::parts], out=high)
+        np.minimum(low, bars.low[at::parts], out=low)
+    return start, *_values(bars, first, high, low, start + width)
 
 
 def _changes(of: Array) -> Array:
@@ -214,14 +240,16 @@ def _split(bars: Bars, row: int, timeframe: str) -> BarsError:
     )
 
 
-def _values(bars: Bars, first: Array, end: Array) -> tuple[Array, ...]:
+def _values(
+    bars: Bars, first: Array, high: Array, low: Array, end: Array
+) -> tuple[Array, ...]:  # fmt: skip
     """Prices and volume of each coarser bar, its `available_at` and its number of parts."""
     last = _lasts(first, len(bars))
     known_at = end
     if len(bars) and int((bars.available_at - bars.time).max()) > bars.width:
         known_at = np.maximum(np.maximum.reduceat(bars.available_at, first), end)
     return (
-        bars.open[first], *_extremes(bars, first), bars.close[last],
+        bars.open[first], high, low, bars.close[last],
         _volume(bars.volume, first), known_at, last - first + 1,
     )  # fmt: skip
 

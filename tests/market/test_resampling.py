@@ -254,6 +254,19 @@ def test_many_pieces_make_the_same_bars_as_one(monkeypatch):
         np.testing.assert_array_equal(getattr(cut, name), getattr(whole, name))
 
 
+@pytest.mark.parametrize("timeframe", ["15m", "1h"])
+@pytest.mark.parametrize("gone", [[], [700], [0, 1, 2999], list(range(1000, 1100))])
+def test_bars_without_a_gap_are_made_as_all_others(monkeypatch, timeframe, gone):
+    """Whole pieces are strode through; the same bars come of the way that holes need."""
+    time = at("2026-01-05") + np.delete(np.arange(3000), gone) * 5 * MINUTE
+    monkeypatch.setattr("mlcore.market.resampling._PIECE", 512)
+    quick = resample(walk(time), timeframe, MARKETS["crypto"]).bars
+    monkeypatch.setattr("mlcore.market.resampling._is_even", lambda bars, width: False)
+    slow = resample(walk(time), timeframe, MARKETS["crypto"]).bars
+    for name in ("time", *COLUMNS, "available_at"):
+        np.testing.assert_array_equal(getattr(quick, name), getattr(slow, name))
+
+
 # the store ------------------------------------------------------------------------------------
 
 
