@@ -18,12 +18,14 @@ from mlcore.errors import OpenrangeError, UsageError
 from mlcore.jobs import Job
 from mlcore.live.calls import Call, Freshness
 from mlcore.operations.home import Home
-from mlcore.schema import TIMEFRAMES, Slot
+from mlcore.schema import CALENDAR_TIMEFRAMES, Slot
+from mlcore.schema import TIMEFRAMES as CLOCK_TIMEFRAMES
 
 __all__ = [
     "TIMEFRAMES", "Call", "Freshness", "Hub", "Job", "Market", "OpenrangeError", "Settings", "Slot",
 ]  # fmt: skip
 
+TIMEFRAMES = CLOCK_TIMEFRAMES | CALENDAR_TIMEFRAMES
 Progress = Callable[[Mapping[str, Any]], None]
 
 
