@@ -50,20 +50,23 @@ def doubts_within(bars: Bars) -> tuple[Doubt, ...]:
 
 def _reused(bars: Bars) -> Doubt | None:
     """Where nothing is traded for months and another price comes back: a name given again."""
-    days = np.diff(bars.time) / DAY
+    quiet = np.flatnonzero(np.diff(bars.time) >= _LONG_GAP * DAY)
     with np.errstate(invalid="ignore", divide="ignore"):
-        moved = np.abs(np.log(bars.open[1:] / bars.close[:-1]))
-    found = np.flatnonzero((days >= _LONG_GAP) & (moved > np.log(_OTHER_PRICE)))
+        moved = np.abs(np.log(bars.open[quiet + 1] / bars.close[quiet]))
+    found = quiet[moved > np.log(_OTHER_PRICE)]
     if not len(found):
         return None
     place = int(found[0])
+    days = int(bars.time[place + 1] - bars.time[place]) // DAY
     given = f"{bars.close[place]:.10g} to {bars.open[place + 1]:.10g}"
-    said = f"nothing is traded for {int(days[place])} days, and the price goes from {given}"
-    return Doubt(said, place + 1)
+    return Doubt(f"nothing is traded for {days} days, and the price goes from {given}", place + 1)
 
 
 def _unit_switch(bars: Bars) -> Doubt | None:
     """Where the price jumps by a round factor and stays there."""
+    lowest, highest = float(bars.close.min()), float(bars.close.max())
+    if lowest > 0 and highest < lowest * min(_UNITS) / 2:
+        return None
     log = np.log(np.where(bars.close > 0, bars.close, np.nan))
     steps = np.diff(log)
     with np.errstate(invalid="ignore"):
@@ -84,13 +87,18 @@ def _days_within(bars: Bars) -> Doubt | None:
     if bars.width >= DAY:
         return None
     day = bars.time // DAY
+    firsts = np.flatnonzero(np.append(True, day[1:] != day[:-1]))
+    group = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(day))))
+    tops = np.maximum.reduceat(bars.high, firsts)[group]
+    bottoms = np.minimum.reduceat(bars.low, firsts)[group]
+    if int(np.sum((bars.high >= tops) & (bars.low <= bottoms))) < _LEAST_DAYS:
+        return None
     highest, lowest = _of_others(day, bars.high), -_of_others(day, -bars.low)
     known = np.isfinite(highest) & np.isfinite(lowest)
     spans = known & (bars.high >= highest) & (bars.low <= lowest)
     exact = spans & np.isclose(bars.high, highest, rtol=1e-9) & np.isclose(bars.low, lowest)
     volume = np.nan_to_num(bars.volume)
-    whole = np.bincount(np.unique(day, return_inverse=True)[1], volume)
-    others = whole[np.unique(day, return_inverse=True)[1]] - volume
+    others = np.bincount(group, volume)[group] - volume
     heavy = spans & (volume > 0) & (volume >= 0.8 * others)
     found = np.flatnonzero((exact & (bars.high > bars.low)) | heavy)
     if len(found) < _LEAST_DAYS or len(np.unique(bars.time[found] % DAY)) > 2:

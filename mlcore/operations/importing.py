@@ -57,13 +57,15 @@ def ingest(
     BarsError
         What `load` refuses, and bars unlike those that are stored (E_BARS_IDENTITY).
     """
+    known = home.store.market_name(symbol)
     bars, sha256, notes = load(
         paths, symbol=symbol, timeframe=timeframe, timezone=timezone, stamp=stamp,
-        columns=columns, market=market or home.store.market_name(symbol),
+        columns=columns, market=market or known,
         settings=home.settings, **choices,
     )  # fmt: skip
     _refuse_future(home, bars, paths, accept=bool(choices.get("accept_doubts")))
-    notes = (*notes, *_doubted(home, bars, paths, accept=bool(choices.get("accept_doubts"))))
+    if known:  # a market is known of every symbol that has bars
+        notes = (*notes, *_doubted(home, bars, paths, accept=bool(choices.get("accept_doubts"))))
     options = {
         "timezone": timezone, "stamp": stamp, "market": market,
         "columns": dict(columns or {}), "notes": list(notes),
@@ -73,7 +75,7 @@ def ingest(
         bars, source=source, sha256=sha256, imported_at=home.now(), options=options
     )
     report = replace(report, notes=tuple(dict.fromkeys((*notes, *report.notes))))
-    return _rechecked(home, report)
+    return _rechecked(home, report) if known else report
 
 
 def _refuse_future(home: Home, bars: Bars, paths: Sequence[Path], *, accept: bool) -> None:

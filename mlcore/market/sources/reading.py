@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -80,6 +80,17 @@ class Reading:
     notes: tuple[str, ...]
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One database in memory for every import of this process; each takes a cursor."""
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "threads": 2,
+    }
+    return duckdb.connect(config=config)
+
+
 def open_files(
     paths: Sequence[Path], columns: Mapping[str, str] | None, member: str | None = None, *,
     pieces: bool = False,
@@ -96,13 +107,8 @@ def open_files(
     BarsError
         A file that is no table of bars, or an archive of several contracts without `member`.
     """
-    config: dict[str, Any] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "threads": 2,
-    }
-    connection = duckdb.connect(config=config)
-    connection.execute("SET TimeZone = 'UTC'")
+    connection = _database().cursor()
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     scratch = mkdtemp(prefix="openrange-")
     remove = partial(rmtree, scratch, ignore_errors=True)
     try:
