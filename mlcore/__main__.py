@@ -56,13 +56,27 @@ def sessions(symbol: Symbol, timeframe: Timeframe, out: Out, as_json: Json = Fal
 @app.command()
 def dataset(
     target: Annotated[str, typer.Argument(help="orb_direction, orb_quality, orb_r, signal …")],
-    symbols: Annotated[str, typer.Option(help="One symbol.")],
+    symbols: Annotated[str, typer.Option(help="A symbol, or A,B,UNIVERSE.")],
     timeframe: Annotated[str, typer.Option(help="Timeframe, like 5m.")],
     out: Out,
     as_json: Json = False,
 ) -> None:
     """The training table: decision_at, due_at, known_at, y and the features."""
-    write(open_hub().dataset(target, symbols, timeframe), out, as_json)
+    import pandas as pd
+
+    hub = open_hub()
+    names = _chosen(hub, symbols)
+    frames = [hub.dataset(target, name, timeframe) for name in names]
+    if len(names) > 1:
+        for name, frame in zip(names, frames, strict=True):
+            frame.insert(0, "symbol", name)
+    write(pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0], out, as_json)
+
+
+def _chosen(hub: Any, names: str) -> tuple[str, ...]:
+    """The symbols of `A,B,UNIVERSE`; a single name is left to whoever reads its bars."""
+    many = "," in names or names in hub.settings.universes
+    return tuple(hub.symbols_of(names)) if many else (names,)
 
 
 @app.command()
@@ -83,7 +97,7 @@ def prove(
 @app.command()
 def train(
     target: Annotated[str, typer.Argument(help="orb_direction, orb_quality, orb_r, signal …")],
-    symbols: Annotated[str, typer.Option(help="One symbol.")],
+    symbols: Annotated[str, typer.Option(help="A symbol, or A,B,UNIVERSE.")],
     timeframe: Annotated[str, typer.Option(help="Timeframe, like 5m.")],
     model: Annotated[str, typer.Option(help="lightgbm or logistic.")] = "lightgbm",
     days: Annotated[int | None, typer.Option(help="Only the last N days of bars.")] = None,
@@ -96,12 +110,26 @@ def train(
 ) -> None:
     """Train a version: prove, walk forward, fit, write the card, register. Promotes nothing."""
     hub = open_hub()
-    done = hub.train_now(
-        target, model=model, symbol=symbols, timeframe=timeframe, days=days,
-        walk_forward=walk_forward, holdout=holdout, seed=seed,
-        progress=None if as_json else _progress,
-    )  # fmt: skip
-    say(done, as_json)
+    names = _chosen(hub, symbols)
+    asked = {
+        "model": model, "timeframe": timeframe, "days": days, "walk_forward": walk_forward,
+        "holdout": holdout, "seed": seed, "progress": None if as_json else _progress,
+    }  # fmt: skip
+    if len(names) == 1:
+        say(hub.train_now(target, symbol=names[0], **asked), as_json)
+        return
+    runs = [_trained(hub, target, name, asked) for name in names]
+    say({"runs": runs, "n": len(runs)}, as_json)
+    if any("error" in run for run in runs):
+        raise typer.Exit(1)
+
+
+def _trained(hub: Any, target: str, symbol: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """What a run made, or why it was refused; the other symbols' runs go on."""
+    try:
+        return {"symbol": symbol, **hub.train_now(target, symbol=symbol, **asked)}
+    except OpenrangeError as error:
+        return {"symbol": symbol, "error": {"code": error.code, "message": error.message}}
 
 
 def _progress(event: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlcore.__main__ import main
@@ -115,3 +116,30 @@ def test_commands_know_universes_coarser_bars_and_deletion(hub, home, capsys, tm
     assert (code, told["error"]["code"]) == (2, "E_SYMBOL")
     assert main(["--home", str(home), "bars", "FX", "30m"]) == 0
     assert "made of 5m bars; 30m bars are not stored" in capsys.readouterr().out
+
+
+def test_a_dataset_of_a_universe_names_its_symbols(hub, home, capsys, tmp_path):
+    rng = np.random.default_rng(5)
+    time = START + np.arange(400) * 5 * MINUTE
+    for symbol in ("AAA", "BBB"):
+        close = 100 + np.cumsum(rng.normal(0, 0.1, 400))
+        bars = Bars(
+            symbol, "5m", time, close, close + 0.1, close - 0.1, close, np.ones(400),
+            time + 5 * MINUTE,
+        )  # fmt: skip
+        hub.home.store.append(
+            bars, source="x", sha256="", imported_at=0, options={"market": "crypto"}
+        )
+    out = tmp_path / "d.parquet"
+    words = ("dataset", "signal", "--timeframe", "5m", "--out", str(out), "--symbols")
+    code, told = run(capsys, home, *words, "CRYPTO")
+    frame = pd.read_parquet(out)
+    assert (code, told["rows"], frame.columns[0]) == (0, len(frame), "symbol")
+    assert frame["symbol"].unique().tolist() == ["AAA", "BBB"]
+    _, alone = run(capsys, home, *words, "BBB")
+    assert alone["rows"] == (frame["symbol"] == "BBB").sum()
+    assert "symbol" not in pd.read_parquet(out)
+    code, told = run(capsys, home, "train", "signal", "--timeframe", "5m", "--symbols", "NIFTY50")
+    assert (code, told["n"]) == (1, 2)
+    assert [r["symbol"] for r in told["runs"]] == ["BANKNIFTY", "NIFTY"]
+    assert all(r["error"]["message"] for r in told["runs"])
