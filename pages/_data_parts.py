@@ -24,14 +24,19 @@ __all__ = [
     "imports_frame",
     "imports_table",
     "keep_upload",
+    "previews_table",
+    "question_notice",
     "report_line",
+    "reports_frame",
     "sample_panel",
     "sweep_uploads",
     "symbols_frame",
     "symbols_table",
 ]
 
-SUFFIXES: Final = ("csv", "tsv", "txt", "parquet", "pq", "feather", "arrow")
+SUFFIXES: Final = (
+    "csv", "tsv", "txt", "json", "parquet", "pq", "feather", "arrow", "zip", "gz",
+)  # fmt: skip
 ZONES: Final = (
     "UTC", "America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Asia/Kolkata",
     "Asia/Tokyo", "America/New_York+07:00",
@@ -40,7 +45,8 @@ ZONES: Final = (
 
 _FEW: Final = 8
 _DATED: Final = re.compile(
-    r"[\d.-]+|JAN(UARY)?|FEB(RUARY)?|MAR(CH)?|APR(IL)?|MAY|JUNE?|JULY?|AUG(UST)?|SEPT?(EMBER)?"
+    r"[\d.-]+|\d+ ?(M|MIN|H|D|W)|DAILY|HOURLY|MT[45]"
+    r"|JAN(UARY)?|FEB(RUARY)?|MAR(CH)?|APR(IL)?|MAY|JUNE?|JULY?|AUG(UST)?|SEPT?(EMBER)?"
     r"|OCT(OBER)?|NOV(EMBER)?|DEC(EMBER)?"
 )
 _MOST_NAMES: Final = 3
@@ -263,9 +269,69 @@ def _digits(value: float) -> int:
     return len(f"{float(value):.6f}".rstrip("0").partition(".")[2])
 
 
+_WORDS: Final = (
+    ("--market names another", "the field Market names another"),
+    ("add --timezone, ", "choose the clock of the stamps, "),
+    ("add --timezone ", "choose the clock "),
+    ("with its own --timezone", "with its own clock"),
+    ("go on with --accept-doubts", "tick Go on all the same"),
+    ("say --quote ", "choose "),
+    ("say --stamp ", "choose "),
+    ("or --stamp ", "or "),
+    ("choose one, as --member ", "name one, as "),
+    ("; without --symbol each goes under its own name", ""),
+    ("; nothing was imported", ""),
+)
+
+
 def _worded(note: str) -> str:
     """A note of the import in words of the page: options of the command are fields here."""
-    return note.replace("--market names another", "the field Market names another")
+    for option, field in _WORDS:
+        note = note.replace(option, field)
+    return note
+
+
+def question_notice(question: str) -> Html:
+    """What a file leaves open: the rule, what is there, and what answers it."""
+    rule, _, rest = question.partition(" – ")
+    given, _, cure = rest.rpartition(" – ")
+    text = f"{given or rest}. Answer it above" + (f": {_worded(cure)}" if given else "")
+    return parts.stale_notice(f"One question: {rule}", text.removesuffix(".") + ".")
+
+
+def previews_table(seen: Sequence[tuple[str, Any, str]]) -> Html:
+    """Files as they would be read, each with its question or the reason why it would not be."""
+    columns = (
+        parts.Column("File"), parts.Column("Format", phone=False), parts.Column("Timeframe"),
+        parts.Column("Rows", number=True), parts.Column("First", phone=False),
+        parts.Column("Last", phone=False), parts.Column("Left open"),
+    )  # fmt: skip
+    rows = []
+    for name, one, refused in seen:
+        if one is None:
+            rows.append([name, *[MISSING] * 5, f"× {refused}"])
+            continue
+        asked = one.questions[0].partition(" – ")[0] if one.questions else "nothing"
+        frame = one.timeframe or MISSING
+        rows.append([name, one.format, frame, thousands(one.rows), _moment(one.first, frame),
+                     _moment(one.last, frame), asked])  # fmt: skip
+    return parts.small_table(columns, rows)
+
+
+def reports_frame(reports: Sequence[Any]) -> pd.DataFrame:
+    """What became of each file of many."""
+    return pd.DataFrame(
+        {
+            "File": [one.file for one in reports],
+            "State": ["× refused" if one.code else "✓ imported" for one in reports],
+            "Symbol": [one.symbol for one in reports],
+            "Timeframe": [one.timeframe for one in reports],
+            "Read": [one.read for one in reports],
+            "Added": [one.added for one in reports],
+            "Revised": [one.revised for one in reports],
+            "Why": [_worded(one.message) for one in reports],
+        }
+    )
 
 
 def report_line(report: Any) -> Html:

@@ -20,7 +20,8 @@ __all__: list[str] = []
 
 hub = _ui.hub()
 if _ui.enters("data"):
-    st.session_state.pop("import_report", None)
+    for told in ("import_report", "import_reports"):
+        st.session_state.pop(told, None)
 
 
 def show_symbols(listed: pd.DataFrame) -> None:
@@ -37,6 +38,18 @@ def show_symbols(listed: pd.DataFrame) -> None:
     frame = data.symbols_frame(listed, titles, fresh)
     with _ui.table_panel("Symbols with bars", frame, "symbols"):
         show_table(frame, data.symbols_table(frame))
+
+
+def show_reports() -> None:
+    """What became of each of many files that were imported just now."""
+    reports = st.session_state.get("import_reports")
+    if not reports:
+        return
+    frame = data.reports_frame(reports)
+    refused = int(frame["State"].eq("× refused").sum())
+    counts = [("bars added", parts.thousands(int(frame["Added"].sum()))), ("refused", refused)]
+    _ui.show(parts.quote_line(f"✓ {len(frame) - refused} of {len(frame)} files imported", counts))
+    st.dataframe(frame, hide_index=True, key="reports", height=min(320, 36 + 35 * len(frame)))
 
 
 def show_imports() -> None:
@@ -128,6 +141,7 @@ with st.container(border=True, key="pn_import", gap="small"), _ui.boundary():
     _ui.show(parts.section_title("Import"))
     if "import_report" in st.session_state:
         _ui.show(data.report_line(st.session_state["import_report"]))
+    show_reports()
     form.show_import()
 if not all_bars.empty:
     with _ui.boundary():

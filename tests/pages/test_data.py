@@ -208,3 +208,109 @@ def test_missing_volumes_are_dashes_and_decimals_even():
     assert html.count("—") == 2
     assert "1.250" in html
     assert "2.0" in html
+
+
+LEAN = "\n".join(
+    f"{stamp:%Y%m%d %H:%M},1.10,1.12,1.09,1.11,0,1.11,1.13,1.10,1.12,0"
+    for stamp in pd.date_range("2026-03-02", periods=200, freq="1h")
+)
+
+
+def test_the_side_of_a_quote_is_asked(run_page, tmp_path, upload):
+    upload.append(Upload("eurusd_1h.csv", LEAN))
+    at = run_page("data", tmp_path)
+    assert "One question: A bar has one price" in text_of(at)
+    assert "choose bid, ask or mid" in text_of(at)  # no option of the command
+    assert at.button(key="import").disabled
+    field(at, "as_quote").select("mid").run()
+    assert "A bar has one price" not in text_of(at)
+
+
+def test_stamps_that_look_like_ends_are_asked_and_nothing_is_chosen_beforehand(
+    run_page, tmp_path, upload
+):
+    lines = [f"{s:%Y-%m-%dT%H:%M:%S}Z,1.0,1.1,0.9,1.05,{i}" for i, s in enumerate(
+        pd.date_range("2026-03-02 00:04:59", periods=300, freq="5min"))]  # fmt: skip
+    upload.append(Upload("abc.csv", "\n".join(["time,open,high,low,close,volume", *lines])))
+    at = run_page("data", tmp_path)
+    assert "One question: A stamp is the bar&#x27;s start or its end" in text_of(at)
+    assert field(at, "as_stamp").value is None
+    assert at.button(key="import").disabled
+    field(at, "as_stamp").select("end").run()
+    assert "One question" not in text_of(at)
+    assert not at.button(key="import").disabled
+
+
+def scaled(text, factor):
+    frame = pd.read_csv(io.StringIO(text))
+    frame[["Open", "High", "Low", "Close"]] *= factor
+    return frame.to_csv(index=False)
+
+
+def test_another_instrument_under_a_name_stops_until_a_person_says_so(run_page, tmp_path, upload):
+    first = tmp_path / "abc.csv"
+    first.write_text(AWARE)
+    Hub.open(tmp_path).ingest(first, symbol="ABC")
+    upload.append(Upload("abc_new.csv", scaled(AWARE, 50)))
+    at = run_page("data", tmp_path)
+    assert field(at, "as_name").value == "ABC"
+    at.button(key="import").click().run()
+    text = text_of(at)
+    assert "E_BARS_IDENTITY" in text
+    at.checkbox[0].check().run()
+    assert at.checkbox[0].label == "Go on all the same"
+    assert at.session_state["answers"]["accept_doubts"]
+
+
+def test_files_of_many_symbols_are_imported_each_under_its_name(run_page, tmp_path, upload):
+    good, bad = scaled(AWARE, 1), "a,b\n1,2\n"
+    names = [("alpha_15m.csv", good), ("beta_15m.csv", scaled(AWARE, 3)), ("gamma_15m.csv", bad)]
+    upload.extend(Upload(name, text, f"f-{i}") for i, (name, text) in enumerate(names))
+    at = run_page("data", tmp_path)
+    text = text_of(at)
+    assert field(at, "as_many").value == "each"
+    assert all(name in text for name, _ in names)
+    assert "× gamma_15m.csv" in text
+    assert at.button(key="import_each").label == "Import 3 files"
+    real = Hub.ingest_each
+
+    def ingest_each(self, *args, **kwargs):
+        upload.clear()
+        return real(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hub, "ingest_each", ingest_each)
+        at.button(key="import_each").click().run()
+    text = text_of(at)
+    assert "✓ 2 of 3 files imported" in text
+    assert sorted(Hub.open(tmp_path).symbols()["symbol"]) == ["ALPHA", "BETA"]
+    told = next(shown.value for shown in at.dataframe if "Why" in shown.value)
+    assert told["State"].tolist() == ["✓ imported", "✓ imported", "× refused"]
+    assert told["Read"].tolist() == [300, 300, 0]
+    assert told["Why"].iloc[2]
+    assert not list(tmp_path.glob("data/uploads/*"))
+
+
+def test_files_of_one_symbol_stay_one_import(run_page, tmp_path, upload):
+    half = AWARE.splitlines()
+    upload.append(Upload("abc_2026-03.csv", "\n".join(half[:150]), "f-1"))
+    upload.append(Upload("abc_2026-04.csv", "\n".join([half[0], *half[150:]]), "f-2"))
+    at = run_page("data", tmp_path)
+    assert field(at, "as_many").value == "one"
+    assert at.button(key="import").label == "Import 300 bars"
+    field(at, "as_many").select("each").run()
+    assert at.button(key="import_each").label == "Import 2 files"
+
+
+def test_options_of_the_command_are_fields_on_the_page():
+    from mlcore.market.sources import loading
+
+    question = (
+        "Times without an offset need a zone – a.csv (column time) has none and none was declared "
+        "– add --timezone, most likely Europe/Athens: trading reopens there; nothing was imported."
+    )
+    html = data.question_notice(question)
+    assert "choose the clock of the stamps, most likely Europe/Athens" in html
+    assert "--" not in html
+    assert "nothing was imported" not in html
+    assert set(loading._ASKED) >= {"E_BARS_ZONE", "E_BARS_QUOTE", "E_BARS_SIDE", "E_BARS_MEMBER"}
