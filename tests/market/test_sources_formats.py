@@ -61,7 +61,9 @@ UTC_TWO = times("2026-01-05 10:00", "2026-01-05 10:05")
 def test_a_zip_of_one_and_a_gzip_are_their_file(read):
     clean, *_ = read(PLAIN + ROWS)
     for name, content in {
-        "bars.zip": packed({"folder/bars.csv": PLAIN + ROWS, "__MACOSX/._bars.csv": "x"}),
+        "bars.zip": packed(
+            {"folder/bars.csv": PLAIN + ROWS, "__MACOSX/._bars.csv": "x", "README.txt": "Hello"}
+        ),
         "bars.csv": packed({"bars.csv": PLAIN + ROWS}),
         "bars.csv.gz": gzip.compress((PLAIN + ROWS).encode()),
     }.items():
@@ -204,13 +206,23 @@ def test_contracts_of_one_zip_are_asked_for(read):
     error = refusal(read, contracts(), "20131007_trade.zip", symbol="GC", timezone="UTC")
     assert error.code == "E_BARS_MEMBER"
     assert error.message == (
-        "An import holds one symbol – 20131007_trade.zip holds 2 contracts (GC-201310, GC-201312) "
-        "– choose one, as --member 201310; without --symbol each goes under its own name."
+        "An import holds one symbol – 20131007_trade.zip holds 2 (GC-201310, GC-201312) – choose "
+        "one, as --member GC-201310; without --symbol each goes under its own name."
     )
     bars, *_ = read(contracts(), "20131007_trade.zip", symbol="GC", timezone="UTC",
                     member="201312")  # fmt: skip
     assert bars.time.tolist() == times("2013-10-07 00:01", "2013-10-07 00:02")
     assert bars.close.tolist() == [1313.8, 1314]
+
+
+def test_symbols_of_one_zip_are_asked_for(read):
+    held = {"aapl.us.txt": PLAIN + ROWS, "data/msft.us.txt": PLAIN + ROWS.replace("-01-", "-02-")}
+    error = refusal(read, packed(held), "world.zip", symbol="AAPL")
+    assert "world.zip holds 2 (AAPL, MSFT) – choose one, as --member AAPL" in error.message
+    bars, *_ = read(packed(held), "world.zip", symbol="MSFT", member="MSFT")
+    assert bars.time.tolist()[0] == times("2026-02-05 10:00")[0]
+    months = {f"BTCUSDT-5m-2026-0{m}.csv": PLAIN + ROWS.replace("-01-", f"-0{m}-") for m in (1, 2)}
+    assert len(read(packed(months), "year.zip", symbol="BTCUSDT", timeframe="5m")[0]) == 4
 
 
 def test_whole_prices_of_a_future_are_left_alone(read):

@@ -1,10 +1,14 @@
 """An import that restates bars: settled calls are looked at again, and scores keep the first."""
 
+import json
 import zipfile
+from functools import partial
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from mlcore.__main__ import app
 from mlcore.errors import BarsError, StoreError
 from mlcore.features import feature_set
 from mlcore.operations.importing import ingest, ingest_each
@@ -244,3 +248,26 @@ def test_bars_of_the_future_are_refused_by_the_homes_clock(tmp_path):
         "--accept-doubts; nothing was imported."
     )
     assert not len(home.store.symbols())
+
+
+def test_the_command_imports_each_file_and_previews(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENRANGE_WATCH", "false")
+    (tmp_path / "aapl.us.txt").write_text(DAYS)
+    (tmp_path / "accp.us.txt").write_text("")
+    run = partial(CliRunner().invoke, app)
+    place = ["--home", str(tmp_path / "home")]
+    done = run([*place, "ingest", str(tmp_path / "aapl.us.txt"), str(tmp_path / "accp.us.txt")])
+    assert done.exit_code == 1
+    assert "aapl.us.txt                  AAPL           1d 2 read, 2 added" in done.output
+    assert "accp.us.txt is empty – choose another file; nothing was imported." in done.output
+    assert done.output.endswith("1 imported, 1 refused\n")
+    done = run([*place, "ingest", str(tmp_path / "aapl.us.txt"), "--json"])
+    assert done.exit_code == 0
+    assert json.loads(done.output)["files"][0]["added"] == 0
+    naive = tmp_path / "naive.csv"
+    naive.write_text(
+        "time,open,high,low,close\n2026-01-05 10:00,1,2,1,2\n2026-01-05 10:05,1,2,1,2\n"
+    )
+    seen = json.loads(run([*place, "preview", str(naive), "--json"]).output)
+    assert seen["questions"][0].startswith("Times without an offset need a zone – naive.csv")
+    assert (seen["rows"], seen["timeframe"], seen["proposed"]) == (2, "5m", None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlcore.errors import BarsError
 from mlcore.store import sha256_file
 
-__all__ = ["combined_sha256", "expand", "format_of", "symbol_of"]
+__all__ = ["combined_sha256", "expand", "format_of", "symbol_of", "told_symbol"]
 
 Paths = Path | str | Sequence[Path | str]
 _SUFFIXES = (
@@ -18,7 +18,7 @@ _SUFFIXES = (
 )  # fmt: skip
 _SAID = re.compile(
     r"\d+ ?(m|min|mins|minute|h|hour|d|day|days)|daily|hourly|minute|day|hour|sample|trade|quote"
-    r"|bid|ask|mt[45]|lean|spot|perp|stock|id|variant|19\d\d|20\d\d|\d{8}|jan|feb|march?|apr(il)?"
+    r"|bid|ask|mt[45]|lean|spot|perp|stock|id|variant|19\d\d|20\d\d|\d{4}-?\d\d(-?\d\d)?|jan|feb|march?|apr(il)?"
     r"|may|june?|july?|aug|sept?|oct|nov|dec|bars|data|historical|full",
     re.I,
 )
@@ -109,7 +109,19 @@ def symbol_of(name: str) -> str:
     >>> [symbol_of(n) for n in ("aapl.us.txt", "nifty50_infy_daily.csv", "BTCUSDT-5m-2026-01.zip")]
     ['AAPL', 'INFY', 'BTCUSDT']
     """
+    stem, words = _words(name)
+    return (words[-1] if words else stem).upper()
+
+
+def told_symbol(name: str) -> str:
+    """The same, but empty where nothing in the name looks like a symbol (`jan.csv`, `1.csv`)."""
+    _, words = _words(name)
+    return words[-1].upper() if words and not words[-1].isdigit() else ""
+
+
+def _words(name: str) -> tuple[str, list[str]]:
+    """A name without what says format, and its words that say neither dates nor timeframes."""
     stem = re.sub(rf"({'|'.join(map(re.escape, _SUFFIXES))}|\.us)", "", name, flags=re.I)
     stem = re.sub(r"-\d+(mo|[smhdw])(-.*)?$", "", stem)
     words = [w for w in re.split(r"[_\s]+", stem) if w and not _SAID.fullmatch(w)]
-    return (words[-1] if words else stem).upper()
+    return stem, words

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlcore.errors import BarsError
+from mlcore.market.sources.files import told_symbol
 
 __all__ = ["LIMIT_BYTES", "contracts_in", "unpacked"]
 
@@ -25,6 +26,7 @@ _FREE_BYTES = 16 << 20
 _LIMIT_MEMBERS = 5_000
 _CHUNK = 1 << 20
 _READABLE = (".csv", ".tsv", ".txt", ".json", ".parquet", ".pq", ".feather", ".arrow", "")
+_PROSE = ("readme", "read me", "license", "licence", "disclaimer", "changelog")
 _CONTRACT = re.compile(
     r"\d{8}_(?P<root>[a-z0-9]+)_(minute|second|hour|daily)_(trade|quote)_(?P<contract>.+)", re.I
 )
@@ -60,17 +62,33 @@ def unpacked(paths: Sequence[Path], scratch: Path, member: str | None = None) ->
 
 
 def contracts_in(path: Path) -> list[str]:
-    """The contracts of an archive as Lean packs a future's, like `GC-201312`; else none."""
+    """The symbols of an archive's members, a future's contract as `GC-201312`; none if unnamed."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return sorted({c for i in archive.infolist() if (c := _contract(i.filename))})
+            return _symbols([i.filename for i in archive.infolist() if _is_bars(i)])
     except (zipfile.BadZipFile, OSError):
         return []
 
 
-def _contract(name: str) -> str:
+def _symbols(names: list[str]) -> list[str]:
+    """What the names of members tell, if each tells something."""
+    told = [_symbol(name) for name in names]
+    return sorted(set(told)) if all(told) else []
+
+
+def _symbol(name: str) -> str:
     found = _CONTRACT.fullmatch(Path(name).stem)
-    return f"{found['root'].upper()}-{found['contract']}" if found else ""
+    if found:
+        return f"{found['root'].upper()}-{found['contract']}"
+    return told_symbol(Path(name).name)
+
+
+def _is_bars(info: zipfile.ZipInfo) -> bool:
+    """Whether a member looks like a file of bars by its name."""
+    name = info.filename
+    told = Path(name).stem.lower() not in _PROSE
+    shown = told and not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")
+    return shown and not info.is_dir() and Path(name).suffix.lower() in _READABLE
 
 
 def _members(path: Path, place: Path, member: str | None) -> list[Path]:
@@ -93,30 +111,26 @@ def _members(path: Path, place: Path, member: str | None) -> list[Path]:
 
 def _chosen(path: Path, archive: zipfile.ZipFile, member: str | None) -> list[zipfile.ZipInfo]:
     """The members with bars, the one asked for where one is."""
-    listed = [i for i in archive.infolist() if not i.is_dir() and _is_shown(i.filename)]
+    listed = [i for i in archive.infolist() if not i.is_dir()]
     if len(listed) > _LIMIT_MEMBERS:
         raise _refused(path, f"has {len(listed):,} members", f"at most {_LIMIT_MEMBERS:,} are read")
-    readable = [i for i in listed if Path(i.filename).suffix.lower() in _READABLE]
+    readable = [i for i in listed if _is_bars(i)]
     if not readable:
         held = ", ".join(Path(i.filename).name for i in listed[:3]) or "nothing"
         raise _refused(path, f"holds no file of bars ({held})", "pack CSV, TXT, JSON or Parquet")
     if member is not None:
         return _asked(path, readable, member)
-    contracts = sorted({_contract(i.filename) for i in readable})
+    contracts = _symbols([i.filename for i in readable])
     if len(contracts) > 1:
         raise _several(path, contracts)
     return sorted(readable, key=lambda i: i.filename)
-
-
-def _is_shown(name: str) -> bool:
-    return not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")
 
 
 def _asked(path: Path, readable: list[zipfile.ZipInfo], member: str) -> list[zipfile.ZipInfo]:
     wanted = member.lower()
     found = [i for i in readable if wanted in _known_as(i.filename)]
     if not found:
-        names = ", ".join(_contract(i.filename) or Path(i.filename).name for i in readable[:12])
+        names = ", ".join(Path(i.filename).name for i in readable[:12])
         raise BarsError(
             f"--member names one file of the archive – {path.name} has no {ascii(member)[:60]} – "
             f"it has {names}.",
@@ -127,15 +141,15 @@ def _asked(path: Path, readable: list[zipfile.ZipInfo], member: str) -> list[zip
 
 
 def _known_as(name: str) -> set[str]:
-    contract = _contract(name).lower()
-    return {Path(name).name.lower(), Path(name).stem.lower(), contract, contract.partition("-")[2]}
+    symbol = _symbol(name).lower()
+    return {Path(name).name.lower(), Path(name).stem.lower(), symbol, symbol.partition("-")[2]}
 
 
 def _several(path: Path, contracts: list[str]) -> BarsError:
     return BarsError(
-        f"An import holds one symbol – {path.name} holds {len(contracts)} contracts "
+        f"An import holds one symbol – {path.name} holds {len(contracts)} "
         f"({', '.join(contracts[:6])}{' …' if len(contracts) > 6 else ''}) – choose one, as "
-        f"--member {contracts[0].partition('-')[2]}; without --symbol each goes under its own "
+        f"--member {contracts[0]}; without --symbol each goes under its own "
         "name.",
         code="E_BARS_MEMBER",
         details={"file": path.name, "members": contracts},
