@@ -19,6 +19,7 @@ __all__ = [
     "SUFFIXES",
     "ZONES",
     "NamedBytes",
+    "counts_config",
     "facts_panel",
     "guess_symbol",
     "imports_frame",
@@ -106,6 +107,13 @@ def _moment(value: Any, timeframe: str | None = None) -> str:
     return f"{stamp:%d %b %Y}" if timeframe == "1d" else f"{stamp:%d %b %Y %H:%M}"
 
 
+def _moments(column: pd.Series, timeframes: pd.Series) -> list[str]:
+    """A column of instants: dates for daily bars, else dates and times."""
+    daily = timeframes.isin(["1d", "1w", "1M"])
+    texts = column.dt.strftime("%d %b %Y").where(daily, column.dt.strftime("%d %b %Y %H:%M"))
+    return [MISSING if is_missing(text) else str(text) for text in texts]
+
+
 def symbols_frame(
     listed: pd.DataFrame, titles: Mapping[str, str], fresh: Sequence[str]
 ) -> pd.DataFrame:
@@ -117,18 +125,20 @@ def symbols_frame(
             "Timeframe": listed["timeframe"],
             "State": [text.removeprefix("fresh · ") for text in fresh],
             "Bars": listed["rows"],
-            "First, UTC": [
-                _moment(*pair) for pair in zip(listed["first"], listed["timeframe"], strict=True)
-            ],
-            "Last, UTC": [
-                _moment(*pair) for pair in zip(listed["last"], listed["timeframe"], strict=True)
-            ],
+            "First, UTC": _moments(listed["first"], listed["timeframe"]),
+            "Last, UTC": _moments(listed["last"], listed["timeframe"]),
             "Revised": listed["revisions"],
             "Market": [titles.get(name, name) for name in listed["market"]],
             "Source": listed["source"],
             "Simulated": marks,
         }
     )
+
+
+def counts_config(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Thousands separators for the counts of a table that scrolls."""
+    whole = frame.select_dtypes("number").columns
+    return {str(name): {"type_config": {"type": "number", "format": "localized"}} for name in whole}
 
 
 def symbols_table(frame: pd.DataFrame) -> Html | None:
@@ -299,8 +309,11 @@ def question_notice(question: str) -> Html:
     return parts.stale_notice(f"One question: {rule}", text.removesuffix(".") + ".")
 
 
-def previews_table(seen: Sequence[tuple[str, Any, str]]) -> Html:
-    """Files as they would be read, each with its question or the reason why it would not be."""
+def previews_table(seen: Sequence[tuple[str, Any, str]]) -> Html | pd.DataFrame:
+    """Files as they would be read, each with its question or the reason why it would not be.
+
+    Up to eight are HTML, more a frame for a table that scrolls.
+    """
     columns = (
         parts.Column("File"), parts.Column("Format", phone=False), parts.Column("Timeframe"),
         parts.Column("Rows", number=True), parts.Column("First", phone=False),
@@ -315,11 +328,14 @@ def previews_table(seen: Sequence[tuple[str, Any, str]]) -> Html:
         frame = one.timeframe or MISSING
         rows.append([name, one.format, frame, thousands(one.rows), _moment(one.first, frame),
                      _moment(one.last, frame), asked])  # fmt: skip
+    if len(rows) > _FEW:
+        return pd.DataFrame(rows, columns=[column.name for column in columns])
     return parts.small_table(columns, rows)
 
 
 def reports_frame(reports: Sequence[Any]) -> pd.DataFrame:
-    """What became of each file of many."""
+    """What became of each file of many, refused ones first."""
+    reports = sorted(reports, key=lambda one: not one.code)
     return pd.DataFrame(
         {
             "File": [one.file for one in reports],

@@ -13,7 +13,7 @@ from pages import _parts, _ui
 
 __all__ = ["are_many", "show_each"]
 
-_LOOKED_AT: Final = 8
+_LOOKED_AT: Final = 24
 
 
 def are_many(paths: list[Path]) -> bool:
@@ -31,7 +31,11 @@ def show_each(paths: list[Path]) -> bool:
     """What the first files hold, the questions they share, and one button; True once imported."""
     answers = _ask(paths)
     seen = [_look(path, answers) for path in paths[:_LOOKED_AT]]
-    _ui.show(data.previews_table(seen))
+    table = data.previews_table(seen)
+    if isinstance(table, str):
+        _ui.show(table)
+    else:
+        st.dataframe(table, hide_index=True, key="previews", height=min(320, 36 + 35 * len(table)))
     more = len(paths) - len(seen)
     if more:
         _ui.show(_parts.note(f"{more} more files are read as these are."))

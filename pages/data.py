@@ -19,6 +19,7 @@ from pages._charts import STATIC
 __all__: list[str] = []
 
 hub = _ui.hub()
+MOST_FRESH = 200
 if _ui.enters("data"):
     for told in ("import_report", "import_reports"):
         st.session_state.pop(told, None)
@@ -32,8 +33,11 @@ def show_symbols(listed: pd.DataFrame) -> None:
         with st.container(horizontal=True, horizontal_alignment="center", key="ways_on"):
             _ui.demo_button()
         return
-    pairs = listed[["symbol", "timeframe"]].itertuples(index=False)
-    fresh = [hub.freshness(symbol, timeframe).text for symbol, timeframe in pairs]
+    if len(listed) <= MOST_FRESH:
+        pairs = listed[["symbol", "timeframe"]].itertuples(index=False)
+        fresh = [hub.freshness(symbol, timeframe).text for symbol, timeframe in pairs]
+    else:  # a whole universe: how fresh each is stands on its own pages
+        fresh = ("last bar " + listed["last"].dt.strftime("%d %b %Y")).tolist()
     titles = {name: market.title for name, market in hub.settings.markets.items()}
     frame = data.symbols_frame(listed, titles, fresh)
     with _ui.table_panel("Symbols with bars", frame, "symbols"):
@@ -49,7 +53,9 @@ def show_reports() -> None:
     refused = int(frame["State"].eq("× refused").sum())
     counts = [("bars added", parts.thousands(int(frame["Added"].sum()))), ("refused", refused)]
     _ui.show(parts.quote_line(f"✓ {len(frame) - refused} of {len(frame)} files imported", counts))
-    st.dataframe(frame, hide_index=True, key="reports", height=min(320, 36 + 35 * len(frame)))
+    tall = min(320, 36 + 35 * len(frame))
+    shown = data.counts_config(frame)
+    st.dataframe(frame, hide_index=True, key="reports", height=tall, column_config=shown)
 
 
 def show_imports() -> None:
@@ -67,7 +73,7 @@ def show_table(frame: Any, drawn: Any) -> None:
     if drawn is not None:
         _ui.show(drawn)
     else:
-        st.dataframe(frame, hide_index=True)
+        st.dataframe(frame, hide_index=True, column_config=data.counts_config(frame))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

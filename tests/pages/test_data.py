@@ -285,10 +285,23 @@ def test_files_of_many_symbols_are_imported_each_under_its_name(run_page, tmp_pa
     assert "✓ 2 of 3 files imported" in text
     assert sorted(Hub.open(tmp_path).symbols()["symbol"]) == ["ALPHA", "BETA"]
     told = next(shown.value for shown in at.dataframe if "Why" in shown.value)
-    assert told["State"].tolist() == ["✓ imported", "✓ imported", "× refused"]
-    assert told["Read"].tolist() == [300, 300, 0]
-    assert told["Why"].iloc[2]
+    assert told["State"].tolist() == ["× refused", "✓ imported", "✓ imported"]
+    assert told["Read"].tolist() == [0, 300, 300]
+    assert told["Why"].iloc[0]
     assert not list(tmp_path.glob("data/uploads/*"))
+
+
+def test_a_refused_file_is_seen_before_the_import_however_many_there_are(
+    run_page, tmp_path, upload
+):
+    names = [f"{chr(97 + i) * 3}_15m.csv" for i in range(9)]
+    upload.extend(Upload(n, AWARE, f"f-{i}") for i, n in enumerate(names))
+    upload.append(Upload("zzz_15m.csv", "", "f-9"))
+    at = run_page("data", tmp_path)
+    told = next(shown.value for shown in at.dataframe if "Left open" in shown.value)
+    assert told["File"].tolist() == [*names, "zzz_15m.csv"]
+    assert told["Left open"].iloc[-1].startswith("× ")
+    assert set(told["Left open"].iloc[:-1]) == {"nothing"}
 
 
 def test_files_of_one_symbol_stay_one_import(run_page, tmp_path, upload):
@@ -314,3 +327,21 @@ def test_options_of_the_command_are_fields_on_the_page():
     assert "--" not in html
     assert "nothing was imported" not in html
     assert set(loading._ASKED) >= {"E_BARS_ZONE", "E_BARS_QUOTE", "E_BARS_SIDE", "E_BARS_MEMBER"}
+
+
+def test_a_universe_of_symbols_is_listed_at_once():
+    count = 5000
+    stamps = pd.date_range("2020-01-01", periods=count, freq="h", tz="UTC")
+    listed = pd.DataFrame(
+        {
+            "symbol": [f"S{i}" for i in range(count)], "timeframe": ["1d", "5m"] * (count // 2),
+            "rows": 100, "first": stamps, "last": stamps, "revisions": 0, "market": "us_equity",
+            "source": "x.csv", "simulated": False,
+        }
+    )  # fmt: skip
+    begun = time.perf_counter()
+    frame = data.symbols_frame(listed, {}, [""] * count)
+    assert time.perf_counter() - begun < 1.0
+    assert frame["Last, UTC"].tolist()[:2] == ["01 Jan 2020", "01 Jan 2020 01:00"]
+    assert data.symbols_table(frame) is None
+    assert data.counts_config(frame)["Bars"]["type_config"]["format"] == "localized"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 
 from mlcore.clock import DAY, fixed_clock
 from mlcore.config import load_settings
@@ -93,6 +94,7 @@ def test_an_error_is_said_and_the_rest_of_the_page_stands(run_page, bars_home, m
     def refuse(self, symbol, timeframe):
         raise BarsError("A file is whole – one is not – restore it.", code="E_TEST")
 
+    st.cache_resource.clear()
     monkeypatch.setattr(Hub, "quality", refuse)
     text = text_of(run_page("data", bars_home))
     assert "E_TEST" in text
