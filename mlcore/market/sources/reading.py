@@ -80,15 +80,20 @@ class Reading:
     notes: tuple[str, ...]
 
 
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    """One database in memory for every import of this process; each takes a cursor."""
+def _connected() -> duckdb.DuckDBPyConnection:
+    """A database in memory that loads nothing from outside; its memory goes with it."""
     config: dict[str, Any] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "threads": 2,
     }
     return duckdb.connect(config=config)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One for every small import of this process: to connect costs more than to read."""
+    return _connected()
 
 
 def open_files(
@@ -107,7 +112,8 @@ def open_files(
     BarsError
         A file that is no table of bars, or an archive of several contracts without `member`.
     """
-    connection = _database().cursor()
+    size = sum(path.stat().st_size for path in paths)
+    connection = _database().cursor() if size < LARGE_BYTES else _connected()
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     scratch = mkdtemp(prefix="openrange-")
     remove = partial(rmtree, scratch, ignore_errors=True)
