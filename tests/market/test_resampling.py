@@ -15,6 +15,7 @@ from mlcore.errors import BarsError, UsageError
 from mlcore.market.bars import BarStore
 from mlcore.market.resampling import resample
 from mlcore.market.sessions import bar_ends, calendar_spans
+from mlcore.market.sources import load
 from mlcore.schema import Bars
 from mlcore.store import HubDB, Lake
 
@@ -265,6 +266,35 @@ def test_bars_without_a_gap_are_made_as_all_others(monkeypatch, timeframe, gone)
     slow = resample(walk(time), timeframe, MARKETS["crypto"]).bars
     for name in ("time", *COLUMNS, "available_at"):
         np.testing.assert_array_equal(getattr(quick, name), getattr(slow, name))
+
+
+@pytest.mark.parametrize(
+    ("fine", "coarse", "timeframe", "market", "zones", "common", "odd"),
+    [
+        ("crypto/btcusdt_5m.feather", "crypto/btcusdt_1h.feather", "1h", "crypto", (None, None),
+         1239, 0),
+        ("crypto/btcusdt_5m.feather", "crypto/btcusdt_15m.csv", "15m", "crypto", (None, "UTC"),
+         29_196, 1),
+        ("gold/xauusd_5m_mt5.csv", "gold/xauusd_15m.parquet", "15m", "gold",
+         ("Europe/Athens", "Europe/Athens"), 22_745, 0),
+    ],
+)  # fmt: skip
+def test_real_bars_are_those_the_vendor_made(
+    shared_data, fine, coarse, timeframe, market, zones, common, odd
+):
+    """The vendor's own coarser file is the oracle; `odd` bars of it differ in a value."""
+    found = load_settings()
+    parts, theirs = (
+        load(shared_data / path, symbol="X", market=market, timezone=zone, settings=found)[0]
+        for path, zone in zip((fine, coarse), zones, strict=True)
+    )
+    made = resample(parts, timeframe, MARKETS[market])
+    whole = made.bars.take(made.coverage == 1)
+    both, i, j = np.intersect1d(whole.time, theirs.time, return_indices=True)
+    assert len(both) == common
+    for name in COLUMNS:
+        same = np.isclose(getattr(whole, name)[i], getattr(theirs, name)[j], rtol=1e-9)
+        assert np.sum(~same) <= odd, name
 
 
 # the store ------------------------------------------------------------------------------------

@@ -168,6 +168,24 @@ def test_bars_in_merged_files_are_deleted_too(hub, home):
     assert same(other.home.store.read("A", "5m"), make(50, symbol="A", lift=2.0))
 
 
+def test_one_symbol_after_the_other_can_be_deleted(hub, home):
+    store = hub.home.store
+    for symbol in ("A", "B", "C"):
+        add(store, make(symbol=symbol))
+    hub.home.lake.compact(at_least=1)
+    hub.delete_bars("A", "5m", "first")
+    between = hub.delete_bars("B", "5m", "second")["snapshot"] - 1
+    other = Hub(load_settings(home), fixed_clock(NOW + DAY))
+    assert other.symbols()["symbol"].tolist() == ["C"]
+    assert other.verify()["passed"]
+    assert other.home.lake.orphans() == []
+    assert same(other.home.store.read("C", "5m"), make(symbol="C"))
+    rows = other.home.lake.table(
+        f"SELECT DISTINCT symbol FROM lake.bars AT (VERSION => {between}) ORDER BY 1", []
+    )
+    assert rows.column(0).to_pylist() == ["B", "C"]
+
+
 def test_a_deletion_another_process_made_is_seen(hub, home):
     add(hub.home.store, make())
     held = hub.home.store.read("BTC-USD", "5m")
