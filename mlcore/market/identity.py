@@ -40,11 +40,17 @@ class Doubt:
     bar: int
 
 
-def doubts_within(bars: Bars) -> tuple[Doubt, ...]:
-    """Doubts that the bars raise by themselves: a unit that switches, days among finer bars."""
+def doubts_within(bars: Bars, *, offset: int = 0) -> tuple[Doubt, ...]:
+    """Doubts that the bars raise by themselves: a unit that switches, days among finer bars.
+
+    Parameters
+    ----------
+    offset
+        What the market's wall clock is ahead of UTC, ns, for the date of a bar.
+    """
     if len(bars) < 2:
         return ()
-    found = (_reused(bars), _unit_switch(bars), _days_within(bars))
+    found = (_reused(bars), _unit_switch(bars), _days_within(bars, offset))
     return tuple(doubt for doubt in found if doubt is not None)
 
 
@@ -82,11 +88,11 @@ def _unit_switch(bars: Bars) -> Doubt | None:
     return None
 
 
-def _days_within(bars: Bars) -> Doubt | None:
+def _days_within(bars: Bars, offset: int) -> Doubt | None:
     """Bars that each span all others of their date: days inside a file of finer bars."""
     if bars.width >= DAY:
         return None
-    day = bars.time // DAY
+    day = (bars.time + offset) // DAY
     firsts = np.flatnonzero(np.append(True, day[1:] != day[:-1]))
     group = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(day))))
     tops = np.maximum.reduceat(bars.high, firsts)[group]

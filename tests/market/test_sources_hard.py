@@ -239,6 +239,16 @@ def test_five_hundred_equal_bars_are_bars(read):
     assert len(read(HEAD + "".join(f"{t},10,10,10,10,5\n" for t in time))[0]) == 500
 
 
+def test_days_without_any_price_are_left_out_and_said(read):
+    text = with_row("2026-01-05 11:00:00,null,null,null,null,null")
+    bars, _, notes = read(text)
+    assert len(bars) == 8
+    assert "1 rows have no price at all: left out, bars.csv row 4 first" in notes
+    error = refusal(read, text.replace("13,15,12,14", "13,1,12,14"))
+    assert "bars.csv row 6 has high 1, low 12" in error.message
+    assert refusal(read, HEAD + "2026-01-05 11:00:00,,,,,\n", timeframe="5m").code == "E_BARS_PRICE"
+
+
 # -- any bytes ------------------------------------------------------------------------------
 
 

@@ -171,3 +171,19 @@ def test_a_file_that_switches_its_unit_is_asked_about(tmp_path, settings):
     bars, _, notes = load(path, symbol="XAUUSD", settings=settings, accept_doubts=True)
     assert len(bars) == 60
     assert notes[-1].startswith("accepted: the price goes from")
+
+
+def test_days_at_a_markets_own_midnight_among_its_hours(tmp_path, settings):
+    rng, lines = np.random.default_rng(5), []
+    for day in pd.bdate_range("2026-01-05", periods=8):
+        level = 2000 + rng.normal(0, 5, 7)
+        hours = [f"{day:%Y-%m-%d} {9 + i:02}:15:00,{v:.2f},{v + 1:.2f},{v - 1:.2f},{v:.2f},10"
+                 for i, v in enumerate(level)]  # fmt: skip
+        high, low = level.max() + 1, level.min() - 1
+        daily = f"{day:%Y-%m-%d} 00:15:00,{level[0]:.2f},{high:.2f},{low:.2f},{level[-1]:.2f},70"
+        lines += [daily, *hours]
+    path = tmp_path / "nifty.csv"
+    path.write_text("\n".join(["time,open,high,low,close,volume", *lines]) + "\n")
+    with pytest.raises(BarsError, match="8 bars each span all others of their date") as caught:
+        load(path, symbol="NIFTY", timezone="Asia/Kolkata", settings=settings)
+    assert caught.value.details["row"] == 2

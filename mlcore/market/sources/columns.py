@@ -16,11 +16,15 @@ _NAMES = {
     "time": (
         "datetime", "timestamp", "date_time", "time", "date", "open_time", "opentime", "ts", "t",
         "unix", "gmt_time", "local_time", "bar_time", "open_datetime", "index",
+        "time_period_start", "start_time", "candle_begin_time",
         "__index_level_0__", "unnamed:_0", "close_time", "closetime", "close_datetime",
     ),
     "open": ("open", "o", "open_price"), "high": ("high", "h", "high_price"),
     "low": ("low", "l", "low_price"), "close": ("close", "c", "close_price", "last", "close/last"),
-    "volume": ("volume", "vol", "v", "real_volume", "tick_volume", "tickvol", "tickvolume"),
+    "volume": (
+        "volume", "vol", "v", "shares_traded", "real_volume", "tick_volume", "tickvol",
+        "tickvolume",
+    ),
 }  # fmt: skip
 _SIDES = ("{1}_{0}", "{1}{0}", "{0}_{1}", "{0}{1}")
 _ADJUSTED = ("adj_close", "adjclose", "adjusted_close", "adj._close", "close_adj")

@@ -18,6 +18,7 @@ from mlcore.config import Market, Settings, load_settings
 from mlcore.errors import BarsError
 from mlcore.market.identity import doubts_within
 from mlcore.market.membership import suggest_market
+from mlcore.market.sessions import local_walls
 from mlcore.market.soundness import first_fault
 from mlcore.market.sources.files import Paths, combined_sha256, expand
 from mlcore.market.sources.placing import find_timeframe, needs_zone, place_daily, place_intraday
@@ -113,7 +114,7 @@ def load(
     start, end, said = _place(reading, found, timezone, belongs, side, accept=accept_doubts)
     _refuse_unsound(reading, belongs)
     bars, left_out = _sorted(reading, symbol, found, start, end)
-    left_out += _doubted(reading, bars, start, accept=accept_doubts)
+    left_out += _doubted(reading, bars, start, belongs, accept=accept_doubts)
     daily = timeframe_width(found) >= DAY
     return bars, digest.result(), (
         *(notes if daily else ()), *reading.notes, *said, *left_out
@@ -197,7 +198,7 @@ def _bar_view(
         said = tuple(note for note in said if not note.startswith("accepted: "))
         left_out = (*left_out, f"looked at {len(bars):,} of {rows:,} rows; an import reads all")
     else:
-        left_out += _doubted(reading, bars, start, accept=accept)
+        left_out += _doubted(reading, bars, start, market, accept=accept)
     frame = bars.take(slice(0, _SAMPLE)).frame()[list(BAR_COLUMNS)]
     first, last = (pd.Timestamp(int(bars.time[i]), tz="UTC") for i in (0, -1))
     by_zone = needs_zone(reading, timeframe) or any(f"wall clock of {zone}" in n for n in said)
@@ -283,7 +284,9 @@ def _sorted(
     return bars.take(~repeated), notes
 
 
-def _doubted(reading: Reading, bars: Bars, start: Array, *, accept: bool) -> tuple[str, ...]:
+def _doubted(
+    reading: Reading, bars: Bars, start: Array, market: Market, *, accept: bool
+) -> tuple[str, ...]:
     """Notes of doubts that were accepted.
 
     Raises
@@ -291,7 +294,9 @@ def _doubted(reading: Reading, bars: Bars, start: Array, *, accept: bool) -> tup
     BarsError
         A doubt that was not (E_BARS_IDENTITY).
     """
-    found = doubts_within(bars)
+    first_bar = bars.time[:1]
+    ahead = int((local_walls(first_bar, market.zone) - first_bar)[0])
+    found = doubts_within(bars, offset=ahead)
     if found and not accept:
         first = found[0]
         name, row = reading.origin.where(int(np.argmax(start == bars.time[first.bar])))

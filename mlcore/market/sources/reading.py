@@ -47,14 +47,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where each row of a reading stands: file and row number as an editor counts."""
+    """Where each row of a reading stands: file and row number as an editor counts.
+
+    `kept` are the places of the rows that are read, where some were left out.
+    """
 
     names: tuple[str, ...]
     starts: tuple[int, ...]
     first_rows: tuple[int, ...]
+    kept: Array | None = None
 
     def where(self, index: int) -> tuple[str, int]:
         """File name and row number of the row at `index`."""
+        index = index if self.kept is None else int(self.kept[index])
         file = int(np.searchsorted(self.starts, index, side="right")) - 1
         return self.names[file], self.first_rows[file] + index - self.starts[file]
 
@@ -176,9 +181,24 @@ def read_rows(source: Source, choice: PriceChoice) -> Reading:
     )  # fmt: skip
     joined = {k: _joined([part[k] for part in parts]) for k in parts[0]}
     _refuse_unread(joined["stamp"], origin)
-    return Reading(
-        source, stamps[0], joined.pop("stamp"), joined, origin, _counted(notes, len(parts))
-    )
+    joined, origin, left_out = _without_empty(joined, origin)
+    told = (*_counted(notes, len(parts)), *left_out)
+    return Reading(source, stamps[0], joined.pop("stamp"), joined, origin, told)
+
+
+def _without_empty(
+    joined: dict[str, Array], origin: Origin
+) -> tuple[dict[str, Array], Origin, tuple[str, ...]]:
+    """The rows that have a price; a day that was written without any is no bar, and is said."""
+    empty = np.isnan(joined["open"])
+    if empty.any():
+        empty &= np.isnan(joined["high"]) & np.isnan(joined["low"]) & np.isnan(joined["close"])
+    if not empty.any() or empty.all() or 2 * int(empty.sum()) > len(empty):
+        return joined, origin, ()
+    kept = np.flatnonzero(~empty)
+    first = origin.shown(int(np.argmax(empty)))
+    said = f"{int(empty.sum())} rows have no price at all: left out, {first} first"
+    return {k: v[kept] for k, v in joined.items()}, replace(origin, kept=kept), (said,)
 
 
 def _counted(notes: list[str], files: int) -> tuple[str, ...]:
