@@ -88,13 +88,15 @@ def resample(
     _check_divides(bars.timeframe, timeframe)
     if not len(bars):
         return Resampled(_empty(bars, timeframe), np.empty(0, np.int64), np.empty(0))
-    if not bool(np.all(bars.time[1:] > bars.time[:-1])):
+    least = _least_step(bars.time)
+    if least <= 0:
         bars = bars.take(np.argsort(bars.time, kind="stable")).checked()
+        least = _least_step(bars.time)
     last = bars.take(slice(-1, None))
     known_from = int(bars.time[0]) if begins is None else begins
     known_to = int(bar_ends(last, market)[0]) if ends is None else ends
     if timeframe_width(timeframe) < 4 * HOUR:
-        made = _by_clock(bars, timeframe)
+        made = _by_clock(bars, timeframe, least)
     else:
         bars, start, end = _by_calendar(bars, timeframe, market)
         if not len(bars):
@@ -124,13 +126,19 @@ def _empty(bars: Bars, timeframe: str) -> Bars:
     )  # fmt: skip
 
 
-def _by_clock(bars: Bars, timeframe: str) -> _Made:
+def _least_step(time: Array) -> int:
+    """The smallest difference between neighbours; none for a single row."""
+    pieces = (time[at : at + _PIECE + 1] for at in range(0, len(time) - 1, _PIECE))
+    return min((int((t[1:] - t[:-1]).min()) for t in pieces), default=DAY)
+
+
+def _by_clock(bars: Bars, timeframe: str, least: int) -> _Made:
     """Coarser bars on the UTC clock's grid, made piece by piece so that a piece stays in cache."""
     width, rows = timeframe_width(timeframe), len(bars)
     begun = bars.time[::_PIECE] // width * width
     cuts = np.append(np.unique(np.searchsorted(bars.time, begun)), rows)
     pieces = [bars.take(slice(a, b)) for a, b in pairwise(cuts)]
-    made_of = partial(_piece_by_clock, timeframe=timeframe)
+    made_of = partial(_piece_by_clock, timeframe=timeframe, on_grid=least >= bars.width)
     if len(pieces) < 8:
         made = list(map(made_of, pieces))
     else:
@@ -141,9 +149,9 @@ def _by_clock(bars: Bars, timeframe: str) -> _Made:
     return _Made(values, columns[-1], columns[0] + width)
 
 
-def _piece_by_clock(bars: Bars, timeframe: str) -> tuple[Array, ...]:
+def _piece_by_clock(bars: Bars, timeframe: str, on_grid: bool) -> tuple[Array, ...]:
     width = timeframe_width(timeframe)
-    if _is_even(bars, width):
+    if on_grid and _is_even(bars, width):
         return _evenly(bars, width)
     begun, ended = int(bars.time[0]) // width, int(bars.time[-1]) // width
     if (ended - begun) * 12 < len(bars):  # few edges are sooner found than every row divided
@@ -159,11 +167,9 @@ def _piece_by_clock(bars: Bars, timeframe: str) -> tuple[Array, ...]:
 
 
 def _is_even(bars: Bars, width: int) -> bool:
-    """Whether the bars are whole coarser ones, without a gap."""
+    """Whether bars no closer than their width are whole coarser ones, without a gap."""
     span = int(bars.time[-1] - bars.time[0]) + bars.width
-    whole = int(bars.time[0]) % width == 0 and span % width == 0
-    gapless = span == len(bars) * bars.width
-    return whole and gapless and bool(np.all(np.diff(bars.time) == bars.width))
+    return int(bars.time[0]) % width == 0 and span % width == 0 and span == len(bars) * bars.width
 
 
 def _evenly(bars: Bars, width: int) -> tuple[Array, ...]:
@@ -173,8 +179,9 @@ def _evenly(bars: Bars, width: int) -> tuple[Array, ...]:
     start = bars.time[::parts]
     if parts > _FEW:
         return start, *_values(bars, first, *_extremes(bars, first), start + width)
-    high, low = bars.high[::parts].copy(), bars.low[::parts].copy()
-    for at in range(1, parts):
+    high = np.maximum(bars.high[::parts], bars.high[1::parts])
+    low = np.minimum(bars.low[::parts], bars.low[1::parts])
+    for at in range(2, parts):
         np.maximum(high, bars.high[at::parts], out=high)
         np.minimum(low, bars.low[at::parts], out=low)
     return start, *_values(bars, first, high, low, start + width)

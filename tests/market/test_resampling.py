@@ -268,6 +268,13 @@ def test_bars_without_a_gap_are_made_as_all_others(monkeypatch, timeframe, gone)
         np.testing.assert_array_equal(getattr(quick, name), getattr(slow, name))
 
 
+def test_bars_closer_than_their_width_are_not_strode_through():
+    time = at("2026-01-05") + np.array([0, 1, 2, 3, 4, 25]) * MINUTE
+    made = resample(walk(time), "15m", MARKETS["crypto"])
+    assert made.parts.tolist() == [5, 1]
+    assert (np.diff(made.bars.time) == 15 * MINUTE).all()
+
+
 @pytest.mark.parametrize(
     ("fine", "coarse", "timeframe", "market", "zones", "common", "odd"),
     [
