@@ -228,6 +228,7 @@ def facts_panel(seen: Any, names: Iterable[str]) -> Html:
     )
     clock = _clock(seen)
     side = "the day" if seen.timeframe == "1d" else f"the {seen.stamp} of a bar"
+    side = "not known yet" if any("--stamp" in text for text in seen.questions) else side
     facts = [
         _files(listed), ("Format", seen.format), ("Columns", columns),
         ("Timeframe", seen.timeframe or "not known yet"), ("Stamps mean", side),

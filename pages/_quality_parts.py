@@ -9,8 +9,17 @@ import pandas as pd
 from pages import _parts as parts
 from pages._format import MISSING, Html, percent, safe, thousands
 
-__all__ = ["checks_frame", "checks_table", "findings_frame", "gaps_table", "history_table",
-           "status_mark", "uses_table", "verdict"]  # fmt: skip
+__all__ = [
+    "checks_frame",
+    "checks_table",
+    "findings_frame",
+    "gaps_table",
+    "history_table",
+    "revisions_frame",
+    "status_mark",
+    "uses_table",
+    "verdict",
+]
 
 _MARKS: Final = {
     "fit": ("met", "✓", "fit"),
@@ -135,6 +144,22 @@ def _stamp(instant: int | None, told: Any, *, end: bool = False) -> str:
     if told.report.timeframe not in ("1d", "1w", "1M"):
         return f"{pd.Timestamp(instant, unit='ns', tz='UTC'):%d %b %Y %H:%M}"
     return f"{pd.Timestamp(instant - int(end), unit='ns', tz='UTC'):%d %b %Y}"
+
+
+def revisions_frame(revised: pd.DataFrame) -> pd.DataFrame:
+    """Restated bars, the newest first: since when, close and volume before and after, calls."""
+    return pd.DataFrame(
+        {
+            "Bar, UTC": revised["time"].dt.strftime("%d %b %Y %H:%M"),
+            "Known from, UTC": revised["new_available_at"].dt.strftime("%d %b %Y %H:%M"),
+            "Close before": revised["old_close"],
+            "Close after": revised["new_close"],
+            "Volume before": revised["old_volume"],
+            "Volume after": revised["new_volume"],
+            "Calls that lean on it": revised["calls"],
+            "Source": revised["source"],
+        }
+    ).iloc[::-1]
 
 
 def gaps_table(told: Any) -> Html:

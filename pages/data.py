@@ -97,7 +97,18 @@ def show_quality(listed: pd.DataFrame) -> None:
         show_verdict(told)
         show_coverage(told)
         show_checks(told)
+    if int(where["revisions"].iloc[0]):
+        show_revisions(symbol, timeframe)
     acts.asked()
+
+
+def show_revisions(symbol: str, timeframe: str) -> None:
+    """What was restated, and how many logged calls lean on the values before."""
+    frame = quality.revisions_frame(hub.revisions(symbol, timeframe))
+    leaning = int(frame["Calls that lean on it"].gt(0).sum())
+    remark = f"{leaning} of {len(frame)} restated bars have logged calls that lean on them"
+    with _ui.table_panel(f"Revisions of {symbol} {timeframe}", frame, "revisions", remark):
+        st.dataframe(frame, hide_index=True, key="revised", height=min(320, 36 + 35 * len(frame)))
 
 
 def show_verdict(told: Any) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -180,3 +181,20 @@ def test_bars_are_deleted_only_with_a_reason_and_the_symbols_name(shown, holed):
     at.button(key="do_delete_bars").click().run()
     assert "No bars yet" in text_of(at)
     assert Hub.open(holed.settings.home).symbols().empty
+
+
+def test_restated_bars_are_listed_with_both_values(run_page, holed, at_clock):
+    bars = holed.home.store.read("SIM-EDGE", "5m").take(slice(50, 53))
+    low = np.nextafter(bars.low, bars.high)
+    holed.home.store.append(
+        replace(bars, close=bars.low, open=low), source="again.csv", sha256="",
+        imported_at=OPEN.value, options={"market": "simulated_24_7"},
+    )  # fmt: skip
+    at_clock(holed.settings.home, OPEN)
+    at = run_page("data", holed.settings.home)
+    assert "Revisions of SIM-EDGE 5m" in text_of(at)
+    assert "0 of 3 restated bars have logged calls that lean on them" in text_of(at)
+    told = next(shown.value for shown in at.dataframe if "Close before" in shown.value)
+    assert told["Close after"].tolist() == bars.low[::-1].tolist()
+    assert told["Close before"].tolist() == bars.close[::-1].tolist()
+    assert set(told["Source"]) == {"again.csv"}
