@@ -33,7 +33,7 @@ Out = Annotated[Path, typer.Option("--out", help="Parquet file to write.")]
 @app.callback()
 def _home(
     home: Annotated[
-        Path | None, typer.Option(help="Folder with data/ and registry/ (or OPENRANGEHOME).")
+        Path | None, typer.Option(help="Folder with data/ and registry/ (or OPENRANGE_HOME).")
     ] = None,
 ) -> None:
     HOME["home"] = home
