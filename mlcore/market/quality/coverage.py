@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -145,10 +146,12 @@ class _Intraday:
     def _of_day(self, slots: _Slots) -> tuple[Array, Array]:
         """Each slot's number on the market's clock, and on how many days each number is missing."""
         number = (local_walls(slots.at, self.market.zone) % DAY) // self.width
-        there = np.isin(slots.day, np.unique(self._bar_days()))
+        there = np.isin(slots.day, np.unique(self._bar_days))
         return number, np.bincount(number[there], minlength=DAY // self.width)
 
+    @cached_property
     def _bar_days(self) -> Array:
+        """The day's index of each bar inside."""
         return np.asarray(self.hours.day_of(self.bars.end[self.inside] - 1))
 
     def _clock(self, number: int) -> str:
@@ -165,7 +168,7 @@ class _Intraday:
         if self.market.hours != "24h" or self.market.calendar == "24/7" or not len(slots.at):
             return none
         number, days = self._of_day(slots)
-        pause = np.flatnonzero(days >= PAUSE_SHARE * len(np.unique(self._bar_days())))
+        pause = np.flatnonzero(days >= PAUSE_SHARE * len(np.unique(self._bar_days)))
         if not len(pause) or len(pause) * self.width > LONGEST_PAUSE:
             return none
         until = self._clock(int(pause[-1]) + 1)
@@ -176,7 +179,7 @@ class _Intraday:
         if not len(slots.at):
             return ""
         _, days = self._of_day(slots)
-        total, worst = len(np.unique(self._bar_days())), int(np.argmax(days))
+        total, worst = len(np.unique(self._bar_days)), int(np.argmax(days))
         if days[worst] < max(5, OFTEN_SHARE * total):
             return ""
         return f"{self._clock(worst)} {self._place} on {days[worst]:,} of {total:,} days"
@@ -191,7 +194,7 @@ class _Intraday:
 
     def _days(self, slots: _Slots, big: Array) -> pd.DataFrame:
         size = len(self.hours.days)
-        present = np.bincount(self._bar_days(), minlength=size)
+        present = np.bincount(self._bar_days, minlength=size)
         lost = np.bincount(slots.day, minlength=size)
         for gap in big.tolist():
             lo, hi = self.bars.end[gap], self.bars.time[gap + 1]
