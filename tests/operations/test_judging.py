@@ -47,7 +47,9 @@ def use(told, name):
 
 def test_clean_bars_with_a_long_history_are_fit_for_everything(told):
     assert {one.state for one in told.uses} == {"fit"}
-    assert told.words.startswith("Fit for charts, opening ranges, volume inputs, backtests, training (")
+    assert told.words.startswith(
+        "Fit for charts, opening ranges, volume inputs, backtests, training ("
+    )
     assert "not for" not in told.words
     assert [one.target for one in told.histories] == list(TARGETS)
 
