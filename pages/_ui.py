@@ -321,14 +321,14 @@ def choose(
     return str(chosen)
 
 
-def pick_bars(listed: pd.DataFrame, *, key: str = "") -> tuple[str, str]:
+def pick_bars(listed: pd.DataFrame, *, key: str = "", label: str = "Symbol") -> tuple[str, str]:
     """A symbol and one of its timeframes, both kept in the URL; at first one with new bars."""
     symbols: Sequence[str] = list(dict.fromkeys(listed["symbol"]))
     asked = st.query_params.get("symbol")
     newest = listed["symbol"][listed["last"].idxmax()]
     start = symbols.index(asked if asked in symbols else newest)
     symbol = st.selectbox(
-        "Symbol", symbols, index=start, key=f"symbol{key}", label_visibility="collapsed", width=180
+        label, symbols, index=start, key=f"symbol{key}", label_visibility="collapsed", width=180
     )
     frames = list(listed[listed["symbol"] == symbol]["timeframe"])
     timeframe = choose("Timeframe", frames, "timeframe", per=f"{key}_{symbol}")

@@ -87,7 +87,7 @@ def show_quality(listed: pd.DataFrame) -> None:
     with st.container(border=True, key="pn_quality", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key="head_quality"):
             _ui.show(parts.section_title("Quality", inline=True))
-            symbol, timeframe = _ui.pick_bars(listed)
+            symbol, timeframe = _ui.pick_bars(listed, label="Symbol to judge")
             where = listed[(listed["symbol"] == symbol) & (listed["timeframe"] == timeframe)]
             mark = tuple(where[["rows", "last", "revisions", "market"]].iloc[0].astype(str))
             with st.spinner(f"Judging {parts.thousands(int(where['rows'].iloc[0]))} bars …"):
