@@ -20,7 +20,7 @@ from mlcore.market.bars import ImportReport
 from mlcore.market.identity import doubts_against
 from mlcore.market.sources import contracts_in, expand, load, symbol_of
 from mlcore.operations.home import Home
-from mlcore.schema import Bars, timeframe_width
+from mlcore.schema import TIMEFRAMES, Bars, timeframe_width
 
 __all__ = ["FileReport", "ingest", "ingest_each", "parse_columns"]
 
@@ -174,7 +174,7 @@ def _touched(home: Home, report: ImportReport) -> list[tuple[str, int, int]]:
     """Whose settled calls lean on changed bars: timeframe, due since, decided until.
 
     Restated bars touch calls of their own timeframe; new and restated ones those of coarser
-    timeframes too, inside whose bars they lie.
+    timeframes too, inside whose bars they lie, or whose bars are made of them.
     """
     first, last = report.first_changed, report.last_changed
     if first is None or last is None:
@@ -182,7 +182,12 @@ def _touched(home: Home, report: ImportReport) -> list[tuple[str, int, int]]:
     listed = home.store.symbols()
     held = listed.loc[listed["symbol"] == report.symbol, "timeframe"].astype(str)
     width = timeframe_width(report.timeframe)
-    touched = [(coarser, first, last) for coarser in held if timeframe_width(coarser) > width]
+    stored = set(held)
+    touched = [
+        (coarser, first, last if coarser in stored else last + reach(coarser))
+        for coarser in TIMEFRAMES
+        if timeframe_width(coarser) > width
+    ]
     if report.revised:
         touched.append((report.timeframe, first, last + reach(report.timeframe)))
     return touched

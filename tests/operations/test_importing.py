@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from mlcore.__main__ import app
 from mlcore.errors import BarsError, StoreError
 from mlcore.features import feature_set
+from mlcore.live.outcomes import reach
 from mlcore.operations.importing import ingest, ingest_each
 from mlcore.operations.shadowing import settle, tick
 from mlcore.operations.tables import session_frame
@@ -100,6 +101,20 @@ def test_bars_before_every_call_touch_none(settled, tmp_path):
     )
     assert report.revised == 1
     assert report.outcomes_changed == 0
+
+
+def test_restated_bars_touch_calls_on_bars_that_are_made_of_them(settled, tmp_path, monkeypatch):
+    asked, recheck = {}, settled.log.recheck
+
+    def seen(now, outcome_of, *, timeframe, **more):
+        asked[timeframe] = more
+        return recheck(now, outcome_of, timeframe=timeframe, **more)
+
+    monkeypatch.setattr(settled.log, "recheck", seen)
+    report = restate(settled, tmp_path, since="2026-10-09T08:15:00Z", volume=1.0)
+    assert set(asked) == {"5m", "15m", "30m", "1h", "4h", "1d"}  # 5m is stored, the others made
+    assert {more["since"] for more in asked.values()} == {report.first_changed}
+    assert asked["15m"]["until"] == report.last_changed + reach("15m")
 
 
 def test_a_failing_look_is_a_note_and_the_bars_are_stored(settled, tmp_path, monkeypatch):
