@@ -1,6 +1,7 @@
 """The head start of the server: it reads ahead, and never stands in the way."""
 
 import asyncio
+import gc
 import threading
 from pathlib import Path
 
@@ -53,3 +54,13 @@ def test_it_starts_with_the_server_and_leaves_nothing_behind(monkeypatch):
             assert await asyncio.to_thread(ran.wait, 5)
 
     asyncio.run(served())
+
+
+def test_the_collector_passes_over_what_was_read(monkeypatch):
+    monkeypatch.setattr(_ui, "hub", lambda: (_ for _ in ()).throw(OSError("no such home")))
+    gc.unfreeze()
+    try:
+        _warm.warm()
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
