@@ -137,18 +137,19 @@ def _class_answers(
     against = stated[chosen] if chosen else np.full_like(p, np.nan)
     pick = np.arange(len(p))
     gap = p[pick, best] - against[pick, best]
-    answers = []
-    for i, code in enumerate(best.tolist()):
-        taken = None
-        if fitted.threshold is not None:
-            taken = bool(p[i, -1] >= fitted.threshold)
-        answers.append({
-            "raw": _named(classes, raw[i]), "probabilities": _named(classes, p[i]),
-            "answer": classes[code], "confidence": float(p[i, code]),
-            "level": _level(float(gap[i]), who.evidence),
-            "baselines": {name: _named(classes, q[i]) for name, q in stated.items()},
-            "threshold": _finite(fitted.threshold), "taken": taken,
-        })  # fmt: skip
+    bar = fitted.threshold  # infinite where none is to be taken
+    taken = [None] * len(p) if bar is None else (p[:, -1] >= bar).tolist()
+    told, said = _named(classes, raw), _named(classes, p)
+    named = {name: _named(classes, q) for name, q in stated.items()}
+    answers = [
+        {
+            "raw": told[i], "probabilities": said[i], "answer": classes[code],
+            "confidence": said[i][classes[code]], "level": _level(away, who.evidence),
+            "baselines": {name: table[i] for name, table in named.items()},
+            "threshold": _finite(bar), "taken": taken[i],
+        }
+        for i, (code, away) in enumerate(zip(best.tolist(), gap.tolist(), strict=True))
+    ]  # fmt: skip
     return answers, 100.0 * gap
 
 
@@ -171,8 +172,8 @@ def _value_answers(
     return answers, value - against
 
 
-def _named(classes: tuple[str, ...], row: np.ndarray) -> dict[str, float]:
-    return dict(zip(classes, row.tolist(), strict=True))
+def _named(classes: tuple[str, ...], table: np.ndarray) -> list[dict[str, float]]:
+    return [dict(zip(classes, row, strict=True)) for row in table.tolist()]
 
 
 def _finite(value: Any) -> float | None:
